@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <sda/core/config.hpp>
+
+#include <cstdint>
+#include <cstring>
+
+namespace sda {
+
+/// Four 32-bit words: a counter, or the random numbers made of it.
+struct words {
+  std::uint32_t w[4];
+};
+
+/// Philox4x32-10, a keyed bijection of 128-bit counters (Salmon et al., SC 2011).
+SDA_HD constexpr words philox(words c, std::uint64_t seed) {
+  std::uint32_t k0 = std::uint32_t(seed), k1 = std::uint32_t(seed >> 32);
+  for (int round = 0; round < 10; ++round) {
+    std::uint64_t const a = 0xD2511F53ull * c.w[0], b = 0xCD9E8D57ull * c.w[2];
+    c = {{std::uint32_t(b >> 32) ^ c.w[1] ^ k0, std::uint32_t(b), std::uint32_t(a >> 32) ^ c.w[3] ^ k1, std::uint32_t(a)}};
+    k0 += 0x9E3779B9u, k1 += 0xBB67AE85u;
+  }
+  return c;
+}
+
+/// A random key: a value that is split, never advanced. The number at (row, column) of a key is a pure function of the
+/// three, so threads, batches, ranks and devices agree without talking. Rows < 2^32, columns < 2^34.
+struct key {
+  std::uint64_t seed = 0, stream = 0;
+  std::uint32_t first_row = 0;   // where a batch starts in the whole: its row 0 draws what the whole draws there
+
+  /// The same numbers from `row` on: for a batch that holds rows [row, ...) of the whole.
+  SDA_HD constexpr key from_row(index_t row) const { return {seed, stream, first_row + std::uint32_t(row)}; }
+
+  /// The i-th child, independent of its siblings and of this key's own numbers.
+  SDA_HD constexpr key fold(std::uint64_t i) const {
+    words const r = philox({{std::uint32_t(stream), std::uint32_t(stream >> 32), std::uint32_t(i), std::uint32_t(i >> 32)}}, ~seed);
+    return {seed, std::uint64_t(r.w[0]) | std::uint64_t(r.w[1]) << 32, first_row};
+  }
+  /// Uniform 32-bit words at (row, 4 quad ... 4 quad + 3).
+  SDA_HD constexpr words operator()(std::uint32_t row, std::uint32_t quad) const {
+    return philox({{quad, first_row + row, std::uint32_t(stream), std::uint32_t(stream >> 32)}}, seed);
+  }
+  friend constexpr bool operator==(key const&, key const&) = default;
+};
+
+// Only IEEE-exact operations below (fma, + - * /, sqrt; no product is left beside a sum, so a compiler has nothing to
+// contract): host and device give the same bits.
+namespace detail {
+
+#if defined(__CUDA_ARCH__)
+SDA_HD inline double fma_exact(double a, double b, double c) { return __fma_rn(a, b, c); }
+SDA_HD inline float fma_exact(float a, float b, float c) { return __fmaf_rn(a, b, c); }
+SDA_HD inline double sqrt_exact(double a) { return __dsqrt_rn(a); }
+SDA_HD inline float sqrt_exact(float a) { return __fsqrt_rn(a); }
+#else
+SDA_HD inline double fma_exact(double a, double b, double c) { return __builtin_fma(a, b, c); }
+SDA_HD inline float fma_exact(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+SDA_HD inline double sqrt_exact(double a) { return __builtin_sqrt(a); }
+SDA_HD inline float sqrt_exact(float a) { return __builtin_sqrtf(a); }
+#endif
+
+template <class T> struct bits_of;
+template <> struct bits_of<double> {
+  using word = std::uint64_t;
+  static constexpr int shift = 52, bias = 1023, last = 25;
+};
+template <> struct bits_of<float> {
+  using word = std::uint32_t;
+  static constexpr int shift = 23, bias = 127, last = 11;
+};
+
+/// ln x for normal x > 0: the exponent, and 2 atanh((m-1)/(m+1)) for the mantissa m in [0.7, 1.41].
+template <class T> SDA_HD inline T log_exact(T x) {
+  using B = bits_of<T>;
+  using word = typename B::word;
+  word b;
+  memcpy(&b, &x, sizeof b);
+  int e = int(b >> B::shift) - B::bias;
+  b = (b & ((word{1} << B::shift) - 1)) | (word{B::bias} << B::shift);
+  T m;
+  memcpy(&m, &b, sizeof m);
+  bool const upper = m > T(1.4142135623730951);
+  m = upper ? m * T(0.5) : m;
+  e = upper ? e + 1 : e;
+  T const s = (m - T(1)) / (m + T(1)), z = s * s;
+  T p = T(1) / T(B::last);
+  for (int n = B::last - 2; n >= 1; n -= 2) p = fma_exact(p, z, T(1) / T(n));
+  T const twice = T(2) * s;
+  T const tail = twice * p;
+  return fma_exact(T(e), T(0.69314718055994530942), tail);
+}
+
+template <int N, class T> SDA_HD inline T horner(T x, T const (&c)[N]) {
+  T r = c[N - 1];
+  for (int i = N - 2; i >= 0; --i) r = fma_exact(r, x, c[i]);
+  return r;
+}
+
+/// p / q of the two branches of Wichura's AS 241, PPND16 for double and PPND7 for float.
+SDA_HD inline double quantile_centre(double r) {
+  double const a[] = {3.3871328727963666080,  133.14166789178437745, 1971.5909503065514427, 13731.693765509461125,
+                      45921.953931549871457, 67265.770927008700853, 33430.575583588128105, 2509.0809287301226727};
+  double const b[] = {1.0,                   42.313330701600911252, 687.18700749205790830, 5394.1960214247511077,
+                      21213.794301586595867, 39307.895800092710610, 28729.085735721942674, 5226.4952788528545610};
+  return horner(r, a) / horner(r, b);
+}
+SDA_HD inline float quantile_centre(float r) {
+  float const a[] = {3.3871327179f, 50.434271938f, 159.29113202f, 59.109374720f};
+  float const b[] = {1.0f, 17.895169469f, 78.757757664f, 67.187563600f};
+  return horner(r, a) / horner(r, b);
+}
+SDA_HD inline double quantile_tail(double r) {
+  double const c[] = {1.42343711074968357734,  4.63033784615654529590,  5.76949722146069140550,   3.64784832476320460504,
+                      1.27045825245236838258, 0.241780725177450611770, 0.0227238449892691845833, 7.74545014278341407640e-4};
+  double const d[] = {1.0,                     2.05319162663775882187,    1.67638483018380384940,    0.689767334985100004550,
+                      0.148103976427480074590, 0.0151986665636164571966, 5.47593808499534494600e-4, 1.05075007164441684324e-9};
+  r -= 1.6;
+  return horner(r, c) / horner(r, d);
+}
+SDA_HD inline float quantile_tail(float r) {
+  float const c[] = {1.4234372777f, 2.7568153900f, 1.3067284816f, 0.17023821103f};
+  float const d[] = {1.0f, 0.73700164250f, 0.12021132975f};
+  r -= 1.6f;
+  return horner(r, c) / horner(r, d);
+}
+
+}  // namespace detail
+
+/// The standard normal quantile of p = (w + 1/2) / 2^32 (Wichura, 1988, AS 241), relative error 1e-15 (double) or 1e-6 (float).
+template <class T> SDA_HD inline T normal_quantile(std::uint32_t w) {
+  std::uint32_t const folded = w & 0x80000000u ? ~w : w;   // the nearer tail, p = min(p, 1 - p)
+  T const p = (T(folded) + T(0.5)) * T(0x1p-32);
+  T const q = T(0.5) - p;
+  T const centre = q * detail::quantile_centre(detail::fma_exact(-q, q, T(0.180625)));
+  T const tail = detail::quantile_tail(detail::sqrt_exact(-detail::log_exact(p)));
+  T const z = q <= T(0.425) ? centre : tail;
+  return w & 0x80000000u ? z : -z;
+}
+
+/// The standard normal number of a key at (row, column).
+template <class T> SDA_HD inline T normal(key k, index_t row, index_t column) {
+  return normal_quantile<T>(k(std::uint32_t(row), std::uint32_t(column >> 2)).w[column & 3]);
+}
+
+/// The uniform number in (0, 1) of a key at (row, column).
+SDA_HD inline double uniform(key k, index_t row, index_t column) {
+  return (double(k(std::uint32_t(row), std::uint32_t(column >> 2)).w[column & 3]) + 0.5) * 0x1p-32;
+}
+
+/// Writes normal<T>(k, row, first + i) to out[i], i in [0, n): the same numbers, one Philox block for every four.
+template <class T> void fill_normal(T* out, key k, index_t row, index_t first, index_t n) {
+  constexpr index_t quads = 64;
+  std::uint32_t raw[4 * quads];
+  for (index_t done = 0; done < n;) {
+    index_t const quad = (first + done) / 4, skip = (first + done) % 4;
+    for (index_t j = 0; j < quads; ++j) {
+      words const r = k(std::uint32_t(row), std::uint32_t(quad + j));
+      for (int i = 0; i < 4; ++i) raw[4 * j + i] = r.w[i];
+    }
+    index_t const m = n - done < 4 * quads - skip ? n - done : 4 * quads - skip;
+    for (index_t j = 0; j < m; ++j) out[done + j] = normal_quantile<T>(raw[skip + j]);
+    done += m;
+  }
+}
+
+}  // namespace sda

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <sda_test.hpp>
+
+#include <cmath>
+#include <vector>
+
+using namespace sda;
+
+TEST_CASE("philox reproduces the known answers of its authors") {
+  words const zero = philox({{0, 0, 0, 0}}, 0);
+  CHECK(zero.w[0] == 0x6627e8d5u);
+  CHECK(zero.w[1] == 0xe169c58du);
+  CHECK(zero.w[2] == 0xbc57ac4cu);
+  CHECK(zero.w[3] == 0x9b00dbd8u);
+  words const ones = philox({{~0u, ~0u, ~0u, ~0u}}, ~0ull);
+  CHECK(ones.w[0] == 0x408f276du);
+  CHECK(ones.w[1] == 0x41c83b0eu);
+  CHECK(ones.w[2] == 0xa20bc7c6u);
+  CHECK(ones.w[3] == 0x6d5451fdu);
+}
+
+TEST_CASE("the normal quantile inverts the normal distribution") {
+  for (std::uint64_t w = 0; w < (1ull << 32); w += 40961) {
+    double const p = (double(w) + 0.5) * 0x1p-32, z = normal_quantile<double>(std::uint32_t(w));
+    double const back = 0.5 * std::erfc(-z / std::sqrt(2.0));
+    REQUIRE(std::abs(back - p) <= 4e-15);
+    REQUIRE(std::abs(normal_quantile<float>(std::uint32_t(w)) - z) <= 1e-6 * std::max(1.0, std::abs(z)));
+  }
+}
+
+TEST_CASE("a row filled at once equals its numbers one by one, from any column on") {
+  key const k = key{7}.fold(3);
+  for (index_t first : {0, 1, 3, 254, 1021}) {
+    std::vector<double> row(777);
+    fill_normal(row.data(), k, 5, first, index_t(row.size()));
+    for (index_t i = 0; i < index_t(row.size()); ++i) REQUIRE(row[std::size_t(i)] == normal<double>(k, 5, first + i));
+  }
+}
+
+TEST_CASE("a batch draws what the whole draws in its rows") {
+  key const k = key{7}.fold(1);
+  auto const whole = sda_test::normals(6, 50, k), part = sda_test::normals(2, 50, k.from_row(3));
+  CHECK((part == whole.middleRows(3, 2)).all());
+  CHECK(k.from_row(3).fold(9) == k.fold(9).from_row(3));
+}
+
+TEST_CASE("keys and their children are uncorrelated and standard normal") {
+  index_t const n = 400000;
+  auto const x = sda_test::normals(1, n, key{1}), y = sda_test::normals(1, n, key{1}.fold(0)), z = sda_test::normals(1, n, key{2});
+  double const four_sigma = 4 / std::sqrt(double(n));
+  CHECK(std::abs(x.mean()) < four_sigma);
+  CHECK(std::abs(x.square().mean() - 1) < four_sigma * std::sqrt(2.0));
+  CHECK(std::abs(x.pow(4).mean() - 3) < four_sigma * std::sqrt(96.0));
+  CHECK(std::abs((x * y).mean()) < four_sigma);
+  CHECK(std::abs((x * z).mean()) < four_sigma);
+}
