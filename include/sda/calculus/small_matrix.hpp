@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <sda/core/config.hpp>
+#include <sda/core/error.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <span>
+#include <vector>
+
+namespace sda {
+
+/// A small dense matrix on the host, row-major: ensemble space, local analyses, Krylov space. Not for states.
+struct small_matrix {
+  index_t height = 0, width = 0;
+  std::vector<double> elements;
+
+  small_matrix() = default;
+  small_matrix(index_t h, index_t w) : height(h), width(w), elements(std::size_t(h * w)) {}
+
+  double* operator[](index_t i) { return elements.data() + i * width; }
+  double const* operator[](index_t i) const { return elements.data() + i * width; }
+};
+
+inline small_matrix identity(index_t n, double scale = 1) {
+  small_matrix m(n, n);
+  for (index_t i = 0; i < n; ++i) m[i][i] = scale;
+  return m;
+}
+
+/// a b
+inline small_matrix product(small_matrix const& a, small_matrix const& b) {
+  require(a.width == b.height, "product: ", a.height, " x ", a.width, " times ", b.height, " x ", b.width);
+  small_matrix c(a.height, b.width);
+  for (index_t i = 0; i < a.height; ++i)
+    for (index_t k = 0; k < a.width; ++k) {
+      double const s = a[i][k];
+      double const* const from = b[k];
+      double* const to = c[i];
+      SDA_ELEMENTWISE
+      for (index_t j = 0; j < b.width; ++j) to[j] += s * from[j];
+    }
+  return c;
+}
+
+inline small_matrix transposed(small_matrix const& a) {
+  small_matrix b(a.width, a.height);
+  for (index_t i = 0; i < a.height; ++i)
+    for (index_t j = 0; j < a.width; ++j) b[j][i] = a[i][j];
+  return b;
+}
+
+/// The lower Cholesky factor L of a symmetric positive definite matrix, a = L Lᵀ; throws with the pivot if it is not one.
+inline small_matrix cholesky(small_matrix a) {
+  require(a.height == a.width, "cholesky: ", a.height, " x ", a.width, " is not square");
+  index_t const n = a.height;
+  for (index_t i = 0; i < n; ++i) {
+    double* const row = a[i];
+    for (index_t j = 0; j <= i; ++j) {
+      double const s = std::inner_product(row, row + j, a[j], 0.0);
+      if (j < i)
+        row[j] = (row[j] - s) / a[j][j];
+      else {
+        require(row[i] - s > 0, "cholesky: pivot ", i, " of ", n, " is ", row[i] - s, ", the matrix is not positive definite");
+        row[i] = std::sqrt(row[i] - s);
+      }
+    }
+    std::fill(row + i + 1, row + n, 0.0);
+  }
+  return a;
+}
+
+/// Solves L Lᵀ x = b in place, for every row b of `rhs`.
+inline void cholesky_solve(small_matrix const& factor, small_matrix& rhs) {
+  index_t const n = factor.height;
+  require(rhs.width == n, "cholesky_solve: right-hand sides of ", rhs.width, " for a matrix of ", n);
+  for (index_t r = 0; r < rhs.height; ++r) {
+    double* const x = rhs[r];
+    for (index_t i = 0; i < n; ++i) x[i] = (x[i] - std::inner_product(x, x + i, factor[i], 0.0)) / factor[i][i];
+    for (index_t i = n - 1; i >= 0; --i) {
+      x[i] /= factor[i][i];
+      for (index_t j = 0; j < i; ++j) x[j] -= factor[i][j] * x[i];
+    }
+  }
+}
+
+/// a = Σ_k value[k] vector[k] vector[k]ᵀ, values ascending, vectors the rows of `vectors`.
+struct symmetric_eigen {
+  std::vector<double> values;
+  small_matrix vectors;
+
+  /// Σ_k f(value[k]) vector[k] vector[k]ᵀ
+  template <class F> small_matrix apply(F const& f) const {
+    index_t const n = vectors.height;
+    small_matrix scaled = vectors;
+    for (index_t k = 0; k < n; ++k) {
+      double const s = f(values[std::size_t(k)]);
+      for (index_t j = 0; j < n; ++j) scaled[k][j] *= s;
+    }
+    return product(transposed(vectors), scaled);
+  }
+};
+
+namespace detail {
+
+// Householder reduction to tridiagonal form; `a` becomes the accumulated transform, its rows the new basis.
+inline void tridiagonalise(small_matrix& a, std::vector<double>& diagonal, std::vector<double>& off) {
+  index_t const n = a.height;
+  small_matrix basis = identity(n);
+  std::vector<double> u(static_cast<std::size_t>(n)), p(u), scratch(u);
+  for (index_t k = 0; k + 2 < n; ++k) {
+    double const norm = std::sqrt(std::inner_product(a[k] + k + 1, a[k] + n, a[k] + k + 1, 0.0));
+    if (norm == 0) continue;
+    double const alpha = a[k][k + 1] > 0 ? -norm : norm;
+    for (index_t i = k + 1; i < n; ++i) u[std::size_t(i)] = a[k][i];
+    u[std::size_t(k + 1)] -= alpha;
+    double const half = norm * (norm + std::abs(a[k][k + 1]));   // |u|²/2
+    auto const ui = [&](index_t i) { return u[std::size_t(i)]; };
+    // a <- (1 - u uᵀ/half) a (1 - u uᵀ/half) on the trailing block: a -= u qᵀ + q uᵀ
+    double up = 0;
+    for (index_t i = k + 1; i < n; ++i) {
+      p[std::size_t(i)] = std::inner_product(a[i] + k + 1, a[i] + n, u.begin() + k + 1, 0.0) / half;
+      up += ui(i) * p[std::size_t(i)];
+    }
+    for (index_t i = k + 1; i < n; ++i) p[std::size_t(i)] -= up / (2 * half) * ui(i);
+    for (index_t i = k + 1; i < n; ++i) {
+      double const x = ui(i), y = p[std::size_t(i)];
+      double* const row = a[i];
+      SDA_ELEMENTWISE
+      for (index_t j = k + 1; j < n; ++j) row[j] -= x * p[std::size_t(j)] + y * u[std::size_t(j)];
+    }
+    a[k][k + 1] = a[k + 1][k] = alpha;
+    // basis <- (1 - u uᵀ/half) basis, row by row
+    std::fill(scratch.begin(), scratch.end(), 0.0);
+    for (index_t i = k + 1; i < n; ++i)
+      for (index_t j = 0; j < n; ++j) scratch[std::size_t(j)] += ui(i) * basis[i][j];
+    for (index_t i = k + 1; i < n; ++i) {
+      double const s = ui(i) / half;
+      double* const row = basis[i];
+      SDA_ELEMENTWISE
+      for (index_t j = 0; j < n; ++j) row[j] -= s * scratch[std::size_t(j)];
+    }
+  }
+  for (index_t i = 0; i < n; ++i) {
+    diagonal[std::size_t(i)] = a[i][i];
+    off[std::size_t(i)] = i + 1 < n ? a[i][i + 1] : 0;
+  }
+  a = std::move(basis);
+}
+
+}  // namespace detail
+
+/// Householder tridiagonalisation and implicit QL with Wilkinson shifts (Golub & Van Loan, §8.3), O(n³).
+inline symmetric_eigen eigen_symmetric(small_matrix a) {
+  require(a.height == a.width, "eigen_symmetric: ", a.height, " x ", a.width, " is not square");
+  index_t const n = a.height;
+  std::vector<double> d(static_cast<std::size_t>(n)), e(d);
+  double scale = 0;   // the problem is solved at unit scale: no overflow, and rounding is relative to the largest element
+  for (double const x : a.elements) scale = std::max(scale, std::abs(x));
+  for (double& x : a.elements) x /= scale > 0 ? scale : 1;
+  detail::tridiagonalise(a, d, e);
+  double const negligible = std::numeric_limits<double>::epsilon();
+  for (index_t l = 0; l < n; ++l)
+    for (int iteration = 0;; ++iteration) {
+      index_t m = l;
+      while (m + 1 < n && std::abs(e[std::size_t(m)]) > negligible) ++m;
+      if (m == l) break;
+      require(iteration < 60, "eigen_symmetric: eigenvalue ", l, " of ", n, " did not converge; is the matrix finite?");
+      auto const L = std::size_t(l);
+      double g = (d[L + 1] - d[L]) / (2 * e[L]);
+      g = d[std::size_t(m)] - d[L] + e[L] / (g + std::copysign(std::sqrt(g * g + 1), g));
+      double s = 1, c = 1, p = 0;
+      for (index_t i = m - 1; i >= l; --i) {
+        auto const I = std::size_t(i);
+        double const f = s * e[I], b = c * e[I], r = std::sqrt(f * f + g * g);
+        e[I + 1] = r;
+        if (r == 0) {
+          d[I + 1] -= p;
+          e[std::size_t(m)] = 0;
+          break;
+        }
+        s = f / r, c = g / r;
+        g = d[I + 1] - p;
+        double const turn = (d[I] - g) * s + 2 * c * b;
+        p = s * turn;
+        d[I + 1] = g + p;
+        g = c * turn - b;
+        double* const upper = a[i];
+        double* const lower = a[i + 1];
+        SDA_ELEMENTWISE
+        for (index_t k = 0; k < n; ++k) {
+          double const x = lower[k], y = upper[k];
+          lower[k] = s * y + c * x;
+          upper[k] = c * y - s * x;
+        }
+        if (i == l) {
+          d[L] -= p;
+          e[L] = g;
+          e[std::size_t(m)] = 0;
+        }
+      }
+    }
+  std::vector<index_t> order(static_cast<std::size_t>(n));
+  std::iota(order.begin(), order.end(), index_t{0});
+  std::sort(order.begin(), order.end(), [&](index_t i, index_t j) { return d[std::size_t(i)] < d[std::size_t(j)]; });
+  symmetric_eigen out{std::vector<double>(std::size_t(n)), small_matrix(n, n)};
+  for (index_t k = 0; k < n; ++k) {
+    out.values[std::size_t(k)] = scale * d[std::size_t(order[std::size_t(k)])];
+    std::copy_n(a[order[std::size_t(k)]], n, out.vectors[k]);
+  }
+  return out;
+}
+
+}  // namespace sda
