@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <cmath>
 #include <concepts>
 
 namespace sda {
@@ -10,6 +11,13 @@ struct level {
   double alpha = 1, sigma = 0;
   friend constexpr bool operator==(level const&, level const&) = default;
 };
+
+/// sigma / alpha: the noise of x_t / alpha, and all that E[x_0 | x_t] knows of the level.
+constexpr double noise_ratio(level l) { return l.sigma / l.alpha; }
+/// alpha² / sigma²
+constexpr double snr(level l) { return (l.alpha / l.sigma) * (l.alpha / l.sigma); }
+/// ln(alpha² / sigma²), also where the square itself would overflow.
+inline double log_snr(level l) { return 2 * (std::log(l.alpha) - std::log(l.sigma)); }
 
 /// A noise schedule: p(t) for t from 1 (noise) down to 0 (data), sigma / alpha increasing in t.
 template <class P> concept SDE = requires(P const& p, double t) {
