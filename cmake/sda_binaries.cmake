@@ -1,15 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-# How this project's own tests, examples and benchmarks are built.
+# How this project's own tests, examples and benchmarks are built. Nothing here reaches a user of sda::sda.
 
-set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+set(CMAKE_CXX_EXTENSIONS OFF)
 
-add_library(sda_own INTERFACE)
-target_compile_options(sda_own INTERFACE -Wall -Wextra -Wpedantic -Wshadow $<$<BOOL:${SDA_NATIVE}>:-march=x86-64-v3>)
-if(TARGET sda::openmp)
-  target_link_libraries(sda_own INTERFACE sda::openmp)
+if(SDA_NATIVE AND NOT CMAKE_CROSSCOMPILING)
+  include(CheckCXXSourceRuns)
+  set(CMAKE_REQUIRED_FLAGS -march=x86-64-v3)
+  check_cxx_source_runs("
+    int main() {
+      return !(__builtin_cpu_supports(\"avx2\") && __builtin_cpu_supports(\"fma\") && __builtin_cpu_supports(\"bmi2\"));
+    }" SDA_X86_64_V3)
+  unset(CMAKE_REQUIRED_FLAGS)
 endif()
 
-# sda_add_binary(name SOURCES ... LINK ...): skipped, with a word, when one of its adapters is missing.
+set(sda_warnings -Wall -Wextra -Wpedantic -Wshadow)
+add_library(sda_own INTERFACE)
+target_compile_options(sda_own INTERFACE ${sda_warnings} $<$<AND:$<BOOL:${SDA_NATIVE}>,$<BOOL:${SDA_X86_64_V3}>>:-march=x86-64-v3>)
+target_link_libraries(sda_own INTERFACE $<TARGET_NAME_IF_EXISTS:sda::openmp>)
+
+# sda_add_binary(name SOURCES ... LINK ...): left out, with a word, where one of the targets it links is missing.
 function(sda_add_binary name)
   cmake_parse_arguments(arg "" "" "SOURCES;LINK" ${ARGN})
   foreach(target IN LISTS arg_LINK)
@@ -26,7 +36,7 @@ endfunction()
 function(sda_add_test source)
   cmake_parse_arguments(arg "" "" "LINK" ${ARGN})
   file(RELATIVE_PATH path ${PROJECT_SOURCE_DIR}/tests ${CMAKE_CURRENT_SOURCE_DIR}/${source})
-  string(REGEX REPLACE "\\.cpp$" "" name ${path})
+  string(REGEX REPLACE "\\.[a-z]+$" "" name ${path})
   string(REPLACE "/" "_" name ${name})
   sda_add_binary(test_${name} SOURCES ${source} LINK sda_test_main ${arg_LINK})
   if(TARGET test_${name})
