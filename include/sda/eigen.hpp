@@ -47,6 +47,7 @@ template <std::floating_point T> struct algebra<host_array<T>> {
 
   static index_t rows(S const& x) { return x.rows(); }
   static index_t columns(S const& x) { return x.cols(); }
+  static constexpr bool on_host(S const&) { return true; }
   static S zeros(S const&, index_t r, index_t c) { return S::Zero(r, c); }
   static S reshape(S&& x, index_t r, index_t c) {
     require(r * c == x.size(), "reshape: ", x.rows(), " x ", x.cols(), " elements do not fill ", r, " x ", c);

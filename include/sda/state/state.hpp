@@ -113,6 +113,14 @@ inline constexpr auto take_rows = []<class S>(S const& x, index_t first, index_t
   return y;
 };
 
+/// Whether numbers of x can be read without waiting for a device. An algebra says so with an optional on_host(x).
+inline constexpr auto on_host = []<class S>(S const& x) -> bool {
+  if constexpr (requires { { algebra<S>::on_host(x) } -> std::convertible_to<bool>; })
+    return algebra<S>::on_host(x);
+  else
+    return false;
+};
+
 /// Host memory, row-major, into a state of that many elements, and back.
 inline constexpr auto load = []<class S>(S& out, std::span<value_t<S> const> in) { algebra<S>::load(out, in); };
 inline constexpr auto store = []<class S>(S const& x, std::span<value_t<S>> to) { algebra<S>::store(x, to); };
