@@ -52,13 +52,16 @@ template <class S> concept State =
 
 /// Put `static_assert(sda::check_state<S>())` beside a new specialisation: one plain sentence per fault.
 template <class S> consteval bool check_state() {
-  static_assert(requires { sizeof(algebra<S>); },
+  constexpr bool specialised = requires { sizeof(algebra<S>); };
+  static_assert(specialised,
                 "sda: algebra<S> is not specialised; include its adapter (sda/eigen.hpp, sda/torch.hpp, sda/cuda/algebra.cuh) or write one");
-  static_assert(has_shape<S>, "sda: algebra<S> needs value_type, rows(x), columns(x), zeros(like, rows, columns) and reshape(x, rows, columns)");
-  static_assert(has_lincomb<S>, "sda: algebra<S> needs scalars, lincomb(out, terms...) and transform(out, f, x...)");
-  static_assert(has_products<S>, "sda: algebra<S> needs dot(x, y), one number per row, and multiply(out, x, matrix)");
-  static_assert(has_indexing<S>, "sda: algebra<S> needs indices, indices_like, gathered terms, scatter_add and copy_block");
-  static_assert(has_transfer<S>, "sda: algebra<S> needs load(out, span) and store(x, span), the latter for scalars too");
+  if constexpr (specialised) {
+    static_assert(has_shape<S>, "sda: algebra<S> needs value_type, rows(x), columns(x), zeros(like, rows, columns) and reshape(x, rows, columns)");
+    static_assert(has_lincomb<S>, "sda: algebra<S> needs scalars, lincomb(out, terms...) and transform(out, f, x...)");
+    static_assert(has_products<S>, "sda: algebra<S> needs dot(x, y), one number per row, and multiply(out, x, matrix)");
+    static_assert(has_indexing<S>, "sda: algebra<S> needs indices, indices_like, gathered terms, scatter_add and copy_block");
+    static_assert(has_transfer<S>, "sda: algebra<S> needs load(out, span) and store(x, span), the latter for scalars too");
+  }
   return true;
 }
 
