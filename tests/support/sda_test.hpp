@@ -3,6 +3,9 @@
 #if __has_include(<catch2/catch_all.hpp>)
 #include <catch2/catch_all.hpp>
 using Catch::Approx;
+namespace Catch {
+inline auto Contains(std::string const& part) { return Matchers::ContainsSubstring(part); }   // its name in 2.13
+}
 #else
 #include <catch2/catch.hpp>
 #endif
