@@ -12,7 +12,7 @@ struct bicgstab {
 
   template <State S, LinearOperator<S> A, Preconditioner<S> M = identity>
   S operator()(A const& a, S const& b, M const& precondition = {}) const {
-    using krylov::map, krylov::ratio;
+    using krylov::map, krylov::ratio, krylov::where;
     S x = zeros_like(b), r = clone(b), p = clone(b);
     auto const first = dot(b, b);
     auto rho = clone(first), rr = clone(first);   // b·r and r·r
@@ -41,12 +41,6 @@ struct bicgstab {
     }
     return x;
   }
-
- private:
-  /// a where b is not 0
-  struct where {
-    template <class T> SDA_HD T operator()(T const& a, T const& b) const { return (b != 0) * a; }
-  };
 };
 
 }  // namespace sda

@@ -49,19 +49,13 @@ template <class C> class least_squares {
   }
 
  private:
-  struct hypotenuse {
-    template <class T> SDA_HD T operator()(T const& a, T const& b) const {
-      using std::sqrt;
-      return sqrt(a * a + b * b);
-    }
-  };
   void rotate(std::size_t i, C& upper, C& lower) const {
     C const old = clone(upper);
     lincomb(upper, weighted{1.0, cos_[i], old}, weighted{1.0, sin_[i], lower});
     lincomb(lower, weighted{-1.0, sin_[i], old}, weighted{1.0, cos_[i], lower});
   }
   std::vector<std::vector<C>> r_;   // the rotated H, a triangle, by columns
-  std::vector<C> cos_, sin_, g_;   // the rotations, and beta e1 under them
+  std::vector<C> cos_, sin_, g_;        // the rotations, and beta e1 under them
 };
 
 }  // namespace krylov
@@ -81,7 +75,7 @@ struct gmres {
     std::vector<S> basis;
     basis.reserve(std::size_t(iterations));
     basis.push_back(zeros_like(b));
-    lincomb(basis[0], term{each{krylov::map(inverse{}, beta)}, b});
+    lincomb(basis[0], term{each{krylov::map(krylov::inverse{}, beta)}, b});
     for (int j = 1;; ++j) {
       S w = a(precondition(basis.back()));
       std::vector<C> h;
@@ -91,7 +85,7 @@ struct gmres {
       problem.append(std::move(h), krylov::map(krylov::root{}, left));
       if (j == iterations) break;
       if (tolerance > 0) {
-        transform(scale, where{}, scale, krylov::map(exceeds{tolerance}, problem.residual(), beta));
+        transform(scale, krylov::where{}, scale, krylov::map(krylov::above{tolerance}, problem.residual(), beta));
         if (!krylov::any<S>(scale)) break;
       }
       lincomb(w, term{each{scale}, w});
@@ -101,22 +95,6 @@ struct gmres {
   }
 
  private:
-  /// 1 / a, and 0 where a is 0
-  struct inverse {
-    template <class T> SDA_HD T operator()(T const& a) const { return (a != 0) / (a + (a == 0)); }
-  };
-  /// a where b is not 0
-  struct where {
-    template <class T> SDA_HD T operator()(T const& a, T const& b) const { return (b != 0) * a; }
-  };
-  /// |a| where it is > least b, else 0
-  struct exceeds {
-    double least;
-    template <class T> SDA_HD T operator()(T const& a, T const& b) const {
-      using std::abs;
-      return (abs(a) > least * b) * abs(a);
-    }
-  };
   /// What makes w, of square norm `left` after losing h, a unit vector; 0 where only rounding is left of it: there the
   /// solution is exact, and from here on the row's vectors are zero and add nothing.
   template <State S> static scalars_t<S> scale_of(scalars_t<S> const& left, std::vector<scalars_t<S>> const& h) {
@@ -124,7 +102,7 @@ struct gmres {
     for (auto const& c : h) lincomb(whole, term{1.0, whole}, weighted{1.0, c, c});
     constexpr double least = 10 * krylov::rounding<S>;
     auto kept = krylov::map(krylov::above{least * least}, left, whole);
-    return krylov::map(inverse{}, krylov::map(krylov::root{}, kept));
+    return krylov::map(krylov::inverse{}, krylov::map(krylov::root{}, kept));
   }
   template <State S, class M> static S combine(std::vector<scalars_t<S>> const& y, std::vector<S> basis, M const& precondition) {
     S x = std::move(basis[0]);

@@ -35,15 +35,32 @@ namespace krylov {
 struct ratio {
   template <class T> SDA_HD T operator()(T const& a, T const& b) const { return (b != 0) * (a / (b + (b == 0))); }
 };
-/// a where a > least b, else 0
+/// 1 / a, and 0 where a is 0
+struct inverse {
+  template <class T> SDA_HD T operator()(T const& a) const { return (a != 0) / (a + (a == 0)); }
+};
+/// a where b is not 0, else 0
+struct where {
+  template <class T> SDA_HD T operator()(T const& a, T const& b) const { return (b != 0) * a; }
+};
+/// a where |a| > least b, else 0
 struct above {
   double least;
-  template <class T> SDA_HD T operator()(T const& a, T const& b) const { return (a > least * b) * a; }
+  template <class T> SDA_HD T operator()(T const& a, T const& b) const {
+    using std::abs;
+    return (abs(a) > least * b) * a;
+  }
 };
 struct root {
   template <class T> SDA_HD T operator()(T const& a) const {
     using std::sqrt;
     return sqrt(a);
+  }
+};
+struct hypotenuse {
+  template <class T> SDA_HD T operator()(T const& a, T const& b) const {
+    using std::sqrt;
+    return sqrt(a * a + b * b);
   }
 };
 
