@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sda/filter/ensemble_kalman.hpp>
+#include <sda/filter/ienks.hpp>
 #include <sda_test.hpp>
 
 #include <Eigen/Dense>
@@ -101,4 +102,40 @@ TEST_CASE("a random rotation is orthogonal and keeps the mean") {
     }
     CHECK(std::abs(sum - 1) <= 1e-14 * 17);
   }
+}
+
+TEST_CASE("the finite-size filter is an etkf whose prior was inflated by the scale that minimises its cost") {
+  problem t;
+  for (double const surprise : {0.0, 1.0, 30.0}) {
+    t.seen.y = sda_test::normals(1, t.p, key{2}) * surprise;
+    auto const v = view_ensemble(t.forecast, t.seen);
+    auto const s = detail::information_spectrum(v.information);
+    std::vector<double> along(s.values.size());
+    for (std::size_t i = 0; i < along.size(); ++i) along[i] = std::inner_product(v.pull.begin(), v.pull.end(), s.vectors[index_t(i)], 0.0);
+    double const l = finite_size_scale(s.values, along, 1);
+    S inflated = v.anomalies * l;
+    inflated.rowwise() += v.mean.row(0);
+    S e = t.forecast;
+    etkf{}.analyse(inflated, t.seen, key{});
+    enkf_n{}.analyse(e, t.seen, key{});
+    CHECK((e - inflated).abs().maxCoeff() <= 1e-11);
+    // the more the mean is off, the more the ensemble is opened
+    if (surprise == 30) CHECK(l > 2);
+    else CHECK(l < 1.2);
+  }
+}
+
+TEST_CASE("on a linear problem the iterative smoother is the etkf after one step, whatever the window's model") {
+  problem const t;
+  S const m = sda_test::normals(t.n, t.n, key{9}) / 3;
+  auto const forecast = [&](S const& e) {
+    S out = zeros_like(e);
+    multiply(out, e, m);
+    return out;
+  };
+  S start = t.forecast, end = forecast(t.forecast);
+  int const runs = ienks{.iterations = 5, .tolerance = 1e-8}.analyse(start, forecast, t.seen, key{});
+  etkf{}.analyse(end, t.seen, key{});
+  CHECK(runs == 2);   // one step, and one that finds nothing left
+  CHECK((forecast(start) - end).abs().maxCoeff() <= 1e-10);
 }

@@ -88,4 +88,59 @@ struct enkf {
   }
 };
 
+/// The finite-size filter's scale of the prior anomalies, l² = (N-1)/ζ: minimises the dual cost
+/// Σ_k h_k²/(N-1 + l² λ_k) + ε/l² + c ln l² with ε = (N+1)/N, c = (N+g)/(N-1), g the number of directions the ensemble does not
+/// span (Bocquet, 2011, eq. 31, divided by (N-1)/2). ε and c are corrected towards the prior's mode as far as the
+/// observations leave it (Bocquet et al., 2015, eq. 36), and multiplied by `certainty`.
+inline double finite_size_scale(std::vector<double> const& values, std::vector<double> const& pull, double certainty) {
+  double const n = double(values.size()), dof = n - 1;
+  double largest = 0, left = 0, spanned = 0;
+  for (double const v : values) largest = std::max(largest, v);
+  for (double const v : values) {
+    left += dof / (v + dof) / n;   // the share of the prior precision that survives, in the mean
+    spanned += v > 1e-12 * largest;
+  }
+  double eps = (n + 1) / n, c = (n + std::max(1.0, n - spanned)) / dof;
+  double const correction = std::sqrt(std::pow(eps / c, left));
+  eps *= certainty / correction;
+  c *= certainty * correction;
+  auto const cost = [&](double log_l2) {
+    double const l2 = std::exp(log_l2);
+    double sum = eps / l2 + c * log_l2;
+    for (std::size_t k = 0; k < values.size(); ++k)
+      if (values[k] > 0) sum += pull[k] * pull[k] / values[k] / (dof + l2 * values[k]);   // h_k² = (u_k·g)²/λ_k
+    return sum;
+  };
+  // coarse scan, then golden sections: the cost may have two minima far from the solution
+  double best = 0, step = 0.25;
+  for (double x = -6; x <= 12; x += step)
+    if (cost(x) < cost(best)) best = x;
+  double const golden = 0.6180339887498949;
+  double low = best - step, high = best + step;
+  for (int i = 0; i < 60; ++i) {
+    double const a = high - golden * (high - low), b = low + golden * (high - low);
+    (cost(a) < cost(b) ? high : low) = cost(a) < cost(b) ? b : a;
+  }
+  return std::exp((low + high) / 4);
+}
+
+/// Finite-size ensemble Kalman filter, dual form (Bocquet, 2011): an etkf whose prior inflation comes from the data.
+struct enkf_n {
+  double certainty = 1;   // of the hyperprior: above 1 trusts the ensemble's own spread more (Raanes et al., 2019)
+  inflation inflate{};
+  bool rotate = false;
+
+  template <State X, class O> void analyse(X& e, O const& seen, key k) const {
+    auto const v = view_ensemble(e, seen);
+    double const dof = double(v.members() - 1);
+    auto const s = detail::information_spectrum(v.information);
+    std::vector<double> along(s.values.size());
+    for (std::size_t i = 0; i < along.size(); ++i) along[i] = std::inner_product(v.pull.begin(), v.pull.end(), s.vectors[index_t(i)], 0.0);
+    double const l = finite_size_scale(s.values, along, certainty), l2 = l * l;
+    small_matrix turn = s.apply([&](double value) { return l * std::sqrt(dof / (dof + l2 * value)); });
+    if (rotate) turn = product(random_rotation(v.members(), k), turn);
+    detail::recombine(e, v, detail::spectral_step(s, v.pull, [&](double value) { return l2 / (dof + l2 * value); }), turn, inflate);
+  }
+};
+
 }  // namespace sda
