@@ -4,6 +4,13 @@
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
 set(CMAKE_CXX_EXTENSIONS OFF)
 
+if(TARGET sda::cuda)
+  if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+    set(CMAKE_CUDA_ARCHITECTURES 80 90)
+  endif()
+  enable_language(CUDA)
+endif()
+
 if(SDA_NATIVE AND NOT CMAKE_CROSSCOMPILING)
   include(CheckCXXSourceRuns)
   set(CMAKE_REQUIRED_FLAGS -march=x86-64-v3)
@@ -16,7 +23,9 @@ endif()
 
 set(sda_warnings -Wall -Wextra -Wpedantic -Wshadow)
 add_library(sda_own INTERFACE)
-target_compile_options(sda_own INTERFACE ${sda_warnings} $<$<AND:$<BOOL:${SDA_NATIVE}>,$<BOOL:${SDA_X86_64_V3}>>:-march=x86-64-v3>)
+target_compile_options(sda_own INTERFACE
+  "$<$<COMPILE_LANGUAGE:CXX>:${sda_warnings};$<$<AND:$<BOOL:${SDA_NATIVE}>,$<BOOL:${SDA_X86_64_V3}>>:-march=x86-64-v3>>"
+  "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;-Xcompiler=-Wall,-Wextra,-Wshadow;-DEIGEN_NO_CUDA>")
 target_link_libraries(sda_own INTERFACE $<TARGET_NAME_IF_EXISTS:sda::openmp>)
 
 # sda_add_binary(name SOURCES ... LINK ...): left out, with a word, where one of the targets it links is missing.
