@@ -27,13 +27,13 @@ TEST_CASE("the spectral form gives the matrix back, and its vectors are orthonor
       auto const e = eigen_symmetric(a);
       double const scale = std::abs(e.values.back());
       CHECK(largest_difference(e.apply([](double v) { return v; }), a) <= 1e-14 * double(n) * scale);
-      CHECK(largest_difference(product(e.vectors, transposed(e.vectors)), identity(n)) <= 1e-14 * double(n));
+      CHECK(largest_difference(product(e.vectors, transposed(e.vectors)), identity_matrix(n)) <= 1e-14 * double(n));
       CHECK(std::is_sorted(e.values.begin(), e.values.end()));
     }
 }
 
 TEST_CASE("a diagonal matrix and equal eigenvalues are no special case") {
-  auto a = identity(6, 2.5);
+  auto a = identity_matrix(6, 2.5);
   a[3][3] = -1;
   auto const e = eigen_symmetric(a);
   CHECK(e.values.front() == -1);

@@ -24,7 +24,7 @@ struct small_matrix {
   double const* operator[](index_t i) const { return elements.data() + i * width; }
 };
 
-inline small_matrix identity(index_t n, double scale = 1) {
+inline small_matrix identity_matrix(index_t n, double scale = 1) {
   small_matrix m(n, n);
   for (index_t i = 0; i < n; ++i) m[i][i] = scale;
   return m;
@@ -108,7 +108,7 @@ namespace detail {
 // Householder reduction to tridiagonal form; `a` becomes the accumulated transform, its rows the new basis.
 inline void tridiagonalise(small_matrix& a, std::vector<double>& diagonal, std::vector<double>& off) {
   index_t const n = a.height;
-  small_matrix basis = identity(n);
+  small_matrix basis = identity_matrix(n);
   std::vector<double> u(static_cast<std::size_t>(n)), p(u), scratch(u);
   for (index_t k = 0; k + 2 < n; ++k) {
     double const norm = std::sqrt(std::inner_product(a[k] + k + 1, a[k] + n, a[k] + k + 1, 0.0));

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// Everything that needs the standard library alone. States come from side doors: sda/eigen.hpp, sda/torch.hpp, sda/cuda/algebra.cuh.
+#include <sda/version.hpp>
+
+#include <sda/core/config.hpp>
+#include <sda/core/error.hpp>
+#include <sda/core/parallel.hpp>
+#include <sda/core/pending_file.hpp>
+#include <sda/core/random.hpp>
+
+#include <sda/state/state.hpp>
+#include <sda/state/terms.hpp>
+
+#include <sda/calculus/check.hpp>
+#include <sda/calculus/eigen_jacobi.hpp>
+#include <sda/calculus/level.hpp>
+#include <sda/calculus/linearize.hpp>
+#include <sda/calculus/schedule.hpp>
+#include <sda/calculus/small_matrix.hpp>
+#include <sda/calculus/solve.hpp>
+
+#include <sda/prior/affine.hpp>
+#include <sda/prior/denoiser.hpp>
+#include <sda/prior/encoder.hpp>
+#include <sda/prior/gaussian.hpp>
+#include <sda/prior/low_rank.hpp>
+#include <sda/prior/mixture.hpp>
+#include <sda/prior/parametrisation.hpp>
+#include <sda/prior/reschedule.hpp>
+
+#include <sda/observation/operator.hpp>
+
+#include <sda/trajectory/communicator.hpp>
+#include <sda/trajectory/thread_communicator.hpp>
+#include <sda/trajectory/window.hpp>
+#include <sda/trajectory/window_plan.hpp>
+
+#include <sda/sampler/corrector.hpp>
+#include <sda/sampler/ddim.hpp>
+#include <sda/sampler/heun.hpp>
+#include <sda/sampler/multistep.hpp>
+#include <sda/sampler/observe.hpp>
+#include <sda/sampler/rewind.hpp>
+#include <sda/sampler/sample.hpp>
+#include <sda/sampler/sampler.hpp>
+#include <sda/sampler/stochastic.hpp>
+
+#include <sda/filter/ensemble.hpp>
+#include <sda/filter/ensemble_kalman.hpp>
+#include <sda/filter/ienks.hpp>
+#include <sda/filter/inflation.hpp>
+#include <sda/filter/letkf.hpp>
+#include <sda/filter/localisation.hpp>
