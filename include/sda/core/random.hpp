@@ -44,85 +44,93 @@ struct key {
   friend constexpr bool operator==(key const&, key const&) = default;
 };
 
-// Only IEEE-exact operations below (fma, + - * /, sqrt; no product is left beside a sum, so a compiler has nothing to
-// contract): host and device give the same bits.
+// Only IEEE-exact operations below (fma, + - * /; no product is left beside a sum, so a compiler has nothing to contract, and
+// no call that could set errno): host and device give the same bits, and the host's loops vectorise.
 namespace detail {
 
 #if defined(__CUDA_ARCH__)
 SDA_HD inline double fma_exact(double a, double b, double c) { return __fma_rn(a, b, c); }
 SDA_HD inline float fma_exact(float a, float b, float c) { return __fmaf_rn(a, b, c); }
-SDA_HD inline double sqrt_exact(double a) { return __dsqrt_rn(a); }
-SDA_HD inline float sqrt_exact(float a) { return __fsqrt_rn(a); }
 #else
 SDA_HD inline double fma_exact(double a, double b, double c) { return __builtin_fma(a, b, c); }
 SDA_HD inline float fma_exact(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
-SDA_HD inline double sqrt_exact(double a) { return __builtin_sqrt(a); }
-SDA_HD inline float sqrt_exact(float a) { return __builtin_sqrtf(a); }
 #endif
+
+/// c0 + x (c1 + x (c2 + ...)), unrolled.
+template <class T> SDA_HD inline T horner(T, T c) { return c; }
+template <class T, class... C> SDA_HD inline T horner(T x, T c, C... higher) { return fma_exact(horner(x, higher...), x, c); }
 
 template <class T> struct bits_of;
 template <> struct bits_of<double> {
   using word = std::uint64_t;
-  static constexpr int shift = 52, bias = 1023, last = 25;
+  static constexpr int shift = 52, bias = 1023, newton_steps = 4;
+  static constexpr word root_seed = 0x5fe6eb50c7b537a9ull, root_two = 0x6a09e667f3bcdull;   // the latter: fraction bits of √2
 };
 template <> struct bits_of<float> {
   using word = std::uint32_t;
-  static constexpr int shift = 23, bias = 127, last = 11;
+  static constexpr int shift = 23, bias = 127, newton_steps = 3;
+  static constexpr word root_seed = 0x5f3759dfu, root_two = 0x3504f3u;
 };
+template <class T> SDA_HD inline auto bits(T x) {
+  typename bits_of<T>::word b;
+  memcpy(&b, &x, sizeof b);
+  return b;
+}
+template <class T> SDA_HD inline T from_bits(typename bits_of<T>::word b) {
+  T x;
+  memcpy(&x, &b, sizeof x);
+  return x;
+}
+
+/// atanh(s) / s as a series in z = s², |s| < 0.172
+SDA_HD inline double atanh_series(double z) {
+  return horner(z, 1.0, 1.0 / 3, 1.0 / 5, 1.0 / 7, 1.0 / 9, 1.0 / 11, 1.0 / 13, 1.0 / 15, 1.0 / 17, 1.0 / 19, 1.0 / 21);
+}
+SDA_HD inline float atanh_series(float z) { return horner(z, 1.0f, 1.0f / 3, 1.0f / 5, 1.0f / 7, 1.0f / 9); }
 
 /// ln x for normal x > 0: the exponent, and 2 atanh((m-1)/(m+1)) for the mantissa m in [0.7, 1.41].
 template <class T> SDA_HD inline T log_exact(T x) {
   using B = bits_of<T>;
   using word = typename B::word;
-  word b;
-  memcpy(&b, &x, sizeof b);
-  int e = int(b >> B::shift) - B::bias;
-  b = (b & ((word{1} << B::shift) - 1)) | (word{B::bias} << B::shift);
-  T m;
-  memcpy(&m, &b, sizeof m);
-  bool const upper = m > T(1.4142135623730951);
-  m = upper ? m * T(0.5) : m;
-  e = upper ? e + 1 : e;
-  T const s = (m - T(1)) / (m + T(1)), z = s * s;
-  T p = T(1) / T(B::last);
-  for (int n = B::last - 2; n >= 1; n -= 2) p = fma_exact(p, z, T(1) / T(n));
+  word const b = bits(x), fraction = b & ((word{1} << B::shift) - 1), upper = word(fraction > B::root_two);
+  T const m = from_bits<T>(fraction | ((word{B::bias} - upper) << B::shift));
+  int const e = int(b >> B::shift) - B::bias + int(upper);
+  T const s = (m - T(1)) / (m + T(1));
   T const twice = T(2) * s;
-  T const tail = twice * p;
+  T const tail = twice * atanh_series(s * s);
   return fma_exact(T(e), T(0.69314718055994530942), tail);
 }
 
-template <int N, class T> SDA_HD inline T horner(T x, T const (&c)[N]) {
-  T r = c[N - 1];
-  for (int i = N - 2; i >= 0; --i) r = fma_exact(r, x, c[i]);
-  return r;
+/// 1/√x for normal x > 0, by Newton steps from the halved exponent.
+template <class T> SDA_HD inline T reciprocal_root(T x) {
+  T const half = T(0.5) * x;
+  T y = from_bits<T>(bits_of<T>::root_seed - (bits(x) >> 1));
+  for (int i = 0; i < bits_of<T>::newton_steps; ++i) {
+    T const square = y * y;
+    T const factor = fma_exact(-half, square, T(1.5));
+    y = y * factor;
+  }
+  return y;
 }
 
-/// p / q of the two branches of Wichura's AS 241, PPND16 for double and PPND7 for float.
+/// The rational functions of Wichura's AS 241, PPND16 for double and PPND7 for float: z / q near the centre, z in the tail.
 SDA_HD inline double quantile_centre(double r) {
-  double const a[] = {3.3871328727963666080,  133.14166789178437745, 1971.5909503065514427, 13731.693765509461125,
-                      45921.953931549871457, 67265.770927008700853, 33430.575583588128105, 2509.0809287301226727};
-  double const b[] = {1.0,                   42.313330701600911252, 687.18700749205790830, 5394.1960214247511077,
-                      21213.794301586595867, 39307.895800092710610, 28729.085735721942674, 5226.4952788528545610};
-  return horner(r, a) / horner(r, b);
+  return horner(r, 3.3871328727963666080, 133.14166789178437745, 1971.5909503065514427, 13731.693765509461125, 45921.953931549871457,
+                67265.770927008700853, 33430.575583588128105, 2509.0809287301226727) /
+         horner(r, 1.0, 42.313330701600911252, 687.18700749205790830, 5394.1960214247511077, 21213.794301586595867, 39307.895800092710610,
+                28729.085735721942674, 5226.4952788528545610);
 }
 SDA_HD inline float quantile_centre(float r) {
-  float const a[] = {3.3871327179f, 50.434271938f, 159.29113202f, 59.109374720f};
-  float const b[] = {1.0f, 17.895169469f, 78.757757664f, 67.187563600f};
-  return horner(r, a) / horner(r, b);
+  return horner(r, 3.3871327179f, 50.434271938f, 159.29113202f, 59.109374720f) / horner(r, 1.0f, 17.895169469f, 78.757757664f, 67.187563600f);
 }
 SDA_HD inline double quantile_tail(double r) {
-  double const c[] = {1.42343711074968357734,  4.63033784615654529590,  5.76949722146069140550,   3.64784832476320460504,
-                      1.27045825245236838258, 0.241780725177450611770, 0.0227238449892691845833, 7.74545014278341407640e-4};
-  double const d[] = {1.0,                     2.05319162663775882187,    1.67638483018380384940,    0.689767334985100004550,
-                      0.148103976427480074590, 0.0151986665636164571966, 5.47593808499534494600e-4, 1.05075007164441684324e-9};
-  r -= 1.6;
-  return horner(r, c) / horner(r, d);
+  return horner(r, 1.42343711074968357734, 4.63033784615654529590, 5.76949722146069140550, 3.64784832476320460504, 1.27045825245236838258,
+                0.241780725177450611770, 0.0227238449892691845833, 7.74545014278341407640e-4) /
+         horner(r, 1.0, 2.05319162663775882187, 1.67638483018380384940, 0.689767334985100004550, 0.148103976427480074590,
+                0.0151986665636164571966, 5.47593808499534494600e-4, 1.05075007164441684324e-9);
 }
 SDA_HD inline float quantile_tail(float r) {
-  float const c[] = {1.4234372777f, 2.7568153900f, 1.3067284816f, 0.17023821103f};
-  float const d[] = {1.0f, 0.73700164250f, 0.12021132975f};
-  r -= 1.6f;
-  return horner(r, c) / horner(r, d);
+  return horner(r, 1.4234372777f, 2.7568153900f, 1.3067284816f, 0.17023821103f) / horner(r, 1.0f, 0.73700164250f, 0.12021132975f);
 }
 
 }  // namespace detail
@@ -130,33 +138,15 @@ SDA_HD inline float quantile_tail(float r) {
 /// The standard normal quantile of p = (w + 1/2) / 2^32 (Wichura, 1988, AS 241), relative error 1e-15 (double) or 1e-6 (float).
 template <class T> SDA_HD inline T normal_quantile(std::uint32_t w) {
   std::uint32_t const folded = w & 0x80000000u ? ~w : w;   // the nearer tail, p = min(p, 1 - p)
-  T const p = (T(folded) + T(0.5)) * T(0x1p-32);
+  T const p = (T(std::int32_t(folded)) + T(0.5)) * T(0x1p-32);   // signed: what processors convert in vectors
   T const q = T(0.5) - p;
   T const centre = q * detail::quantile_centre(detail::fma_exact(-q, q, T(0.180625)));
-  T const tail = detail::quantile_tail(detail::sqrt_exact(-detail::log_exact(p)));
-  T const z = q <= T(0.425) ? centre : tail;
-  return w & 0x80000000u ? z : -z;
-}
-
-/// The same of a block of four, with the tails (15 % of all) worked out only where there are any: cheaper where lanes
-/// that skip work share a processor with lanes that do not.
-template <class T> SDA_HD inline void normal_quantiles(words const& w, T (&z)[4]) {
-  T p[4];
-  unsigned tails = 0;
-  for (unsigned i = 0; i < 4; ++i) {
-    p[i] = (T(w.w[i] & 0x80000000u ? ~w.w[i] : w.w[i]) + T(0.5)) * T(0x1p-32);
-    T const q = T(0.5) - p[i];
-    z[i] = q * detail::quantile_centre(detail::fma_exact(-q, q, T(0.180625)));
-    tails |= q <= T(0.425) ? 0u : 1u << i;
-  }
-  while (tails != 0) {
-    unsigned const one = tails & (0u - tails);
-    T const rare = one == 1 ? p[0] : one == 2 ? p[1] : one == 4 ? p[2] : p[3];
-    T const tail = detail::quantile_tail(detail::sqrt_exact(-detail::log_exact(rare)));
-    for (unsigned i = 0; i < 4; ++i) z[i] = one == 1u << i ? tail : z[i];
-    tails ^= one;
-  }
-  for (unsigned i = 0; i < 4; ++i) z[i] = w.w[i] & 0x80000000u ? z[i] : -z[i];
+  T const l = -detail::log_exact(p);
+  T const tail = detail::quantile_tail(detail::fma_exact(l, detail::reciprocal_root(l), T(-1.6)));   // √(-ln p) - 1.6
+  // chosen by masks: a branch would keep the loop from being vectorised
+  using word = typename detail::bits_of<T>::word;
+  word const inside = word(0) - word(q <= T(0.425)), sign = word(~w >> 31) << (sizeof(word) * 8 - 1);
+  return detail::from_bits<T>(((detail::bits(centre) & inside) | (detail::bits(tail) & ~inside)) ^ sign);
 }
 
 /// The standard normal number of a key at (row, column).
