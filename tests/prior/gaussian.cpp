@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <exact.hpp>
-#include <sda/eigen/gaussian.hpp>
+#include <sda/prior/gaussian_full.hpp>
 #include <sda/prior/low_rank.hpp>
 
 using namespace sda;
 using namespace sda_test;
+using namespace sda_test::exact;
 using S = host_array<double>;
 
 static_assert(DifferentiableDenoiser<gaussian<S>, S>);
@@ -26,21 +27,21 @@ S noisy(S const& mean, level l, index_t n) {
   return x;
 }
 
-using exact = long double;
+using wide = long double;
 
 // Posterior mean and products of the Jacobian against the dense closed form in long double.
-template <class D> void check_exact(D const& d, S const& mean, matrix<exact> const& covariance) {
+template <class D> void check_exact(D const& d, S const& mean, matrix<wide> const& covariance) {
   index_t const n = 3;
   double const tolerance = 1e-12;
-  normal_law<exact> const law{row_of<exact>(mean, 0), covariance};
+  normal_law<wide> const law{row_of<wide>(mean, 0), covariance};
   for (level const l : levels()) {
     S const x = noisy(mean, l, n), v = normals(n, mean.cols(), key{5});
     auto const at = linearize(d, x, l);
     S expected(n, x.cols()), product(n, x.cols());
-    matrix<exact> const jacobian = denoiser_jacobian(law, l);
+    matrix<wide> const jacobian = denoiser_jacobian(law, l);
     for (index_t r = 0; r < n; ++r) {
-      expected.row(r) = denoise<exact>(law, row_of<exact>(x, r), l).cast<double>().transpose();
-      product.row(r) = (jacobian * row_of<exact>(v, r)).cast<double>().transpose();
+      expected.row(r) = denoise<wide>(law, row_of<wide>(x, r), l).cast<double>().transpose();
+      product.row(r) = (jacobian * row_of<wide>(v, r)).cast<double>().transpose();
     }
     CAPTURE(l.alpha, l.sigma);
     CHECK(distance(at.value(), expected) <= tolerance);
@@ -54,31 +55,31 @@ template <class D> void check_exact(D const& d, S const& mean, matrix<exact> con
 
 TEST_CASE("a diagonal Gaussian is denoised exactly at any signal-to-noise ratio") {
   S const mean = normals(1, 7, key{1}), variance = normals(1, 7, key{2}).square() + 1e-3;
-  check_exact(gaussian{mean, variance}, mean, row_of<exact>(variance, 0).asDiagonal());
+  check_exact(gaussian{mean, variance}, mean, row_of<wide>(variance, 0).asDiagonal());
 }
 
 TEST_CASE("a full Gaussian is denoised exactly at any signal-to-noise ratio") {
   S const mean = normals(1, 9, key{1});
   matrix<double> const c = random_covariance(9, 100, key{2});
-  check_exact(gaussian_full(mean, c), mean, c.cast<exact>());
+  check_exact(gaussian_full(mean, c), mean, c.cast<wide>());
 }
 
 TEST_CASE("a low-rank plus diagonal Gaussian is denoised exactly at any signal-to-noise ratio") {
   S const mean = normals(1, 11, key{1}), factor = normals(3, 11, key{2}), diagonal = normals(1, 11, key{6}).square() + 0.01;
-  matrix<exact> const u = factor.matrix().cast<exact>(), c = matrix<exact>(row_of<exact>(diagonal, 0).asDiagonal()) + u.transpose() * u;
+  matrix<wide> const u = factor.matrix().cast<wide>(), c = matrix<wide>(row_of<wide>(diagonal, 0).asDiagonal()) + u.transpose() * u;
   check_exact(gaussian_low_rank(mean, diagonal, factor), mean, c);
 }
 
 // The dense closed form loses the null space to rounding here; pushed through, α Uᵀ (α² U Uᵀ + σ²)⁻¹ U, it does not.
 TEST_CASE("a low-rank Gaussian may have no diagonal while there is noise") {
   S const mean = normals(1, 6, key{1}), factor = normals(2, 6, key{2}), none = S::Zero(1, 6);
-  matrix<exact> const u = factor.matrix().cast<exact>();
+  matrix<wide> const u = factor.matrix().cast<wide>();
   gaussian_low_rank const d(mean, none, factor);
   for (level const l : levels()) {
     S const x = noisy(mean, l, 1);
-    exact const alpha = l.alpha, noise = exact(l.sigma) * l.sigma;
-    matrix<exact> const small = alpha * alpha * u * u.transpose() + noise * matrix<exact>::Identity(2, 2);
-    vector<exact> const m = row_of<exact>(mean, 0), shift = alpha * u.transpose() * small.ldlt().solve(u * (row_of<exact>(x, 0) - alpha * m));
+    wide const alpha = l.alpha, noise = wide(l.sigma) * l.sigma;
+    matrix<wide> const small = alpha * alpha * u * u.transpose() + noise * matrix<wide>::Identity(2, 2);
+    vector<wide> const m = row_of<wide>(mean, 0), shift = alpha * u.transpose() * small.ldlt().solve(u * (row_of<wide>(x, 0) - alpha * m));
     S const expected = (m + shift).cast<double>().transpose();
     CAPTURE(l.alpha, l.sigma);
     CHECK(distance(d(x, l), expected) <= 1e-12);
@@ -91,7 +92,7 @@ TEST_CASE("a Kronecker Gaussian is the dense Gaussian of the product covariance"
   for (index_t i = 0; i < 4; ++i)
     for (index_t j = 0; j < 4; ++j) c.block(3 * i, 3 * j, 3, 3) = time(i, j) * space;
   S const mean = normals(1, 12, key{1});
-  check_exact(gaussian_kronecker(mean, time, space), mean, c.cast<exact>());
+  check_exact(gaussian_kronecker(mean, time, space), mean, c.cast<wide>());
 }
 
 TEST_CASE("an AR(1) chain of vectors is the dense Gaussian of its covariance") {
@@ -100,7 +101,7 @@ TEST_CASE("an AR(1) chain of vectors is the dense Gaussian of its covariance") {
   for (index_t i = 0; i < 8; ++i)
     for (index_t j = 0; j < 8; ++j) c.block(2 * i, 2 * j, 2, 2).diagonal().setConstant(time(i, j));
   S const mean = normals(1, 16, key{1});
-  check_exact(gaussian_ar1(mean, 8, 2, 0.9, 2.0), mean, c.cast<exact>());
+  check_exact(gaussian_ar1(mean, 8, 2, 0.9, 2.0), mean, c.cast<wide>());
 }
 
 TEST_CASE("the score is the gradient Tweedie's formula gives, and log_density is the density of x_t") {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <exact.hpp>
-#include <sda/eigen/gaussian.hpp>
+#include <sda/prior/gaussian_full.hpp>
 #include <sda/prior/mixture.hpp>
 
 using namespace sda;
 using namespace sda_test;
+using namespace sda_test::exact;
 using S = host_array<double>;
 
 static_assert(DifferentiableDenoiser<mixture<gaussian<S>>, S>);
@@ -12,7 +13,7 @@ static_assert(DifferentiableDenoiser<mixture<gaussian<S, dense_basis<S>>>, S>);
 
 namespace {
 
-using exact = long double;
+using wide = long double;
 
 S noisy(S const& from, level l) {
   S x = zeros_like(from);
@@ -22,36 +23,36 @@ S noisy(S const& from, level l) {
 
 // E[x_0|x_t] and its Jacobian by summing over the components in long double: the densities of x_t as they are defined.
 struct brute_force {
-  mixture_law<exact> law;
+  mixture_law<wide> law;
 
-  std::vector<exact> shares(vector<exact> const& x, level l) const {
-    std::vector<exact> logs, out;
+  std::vector<wide> shares(vector<wide> const& x, level l) const {
+    std::vector<wide> logs, out;
     for (std::size_t k = 0; k < law.parts.size(); ++k) {
-      exact const a = l.alpha, s = l.sigma;
+      wide const a = l.alpha, s = l.sigma;
       auto const& part = law.parts[k];
-      matrix<exact> const c = a * a * part.covariance + s * s * matrix<exact>::Identity(x.size(), x.size());
-      logs.push_back(std::log(law.weights[k]) + log_density<exact>({a * part.mean, c}, x));
+      matrix<wide> const c = a * a * part.covariance + s * s * matrix<wide>::Identity(x.size(), x.size());
+      logs.push_back(std::log(law.weights[k]) + log_density<wide>({a * part.mean, c}, x));
     }
-    exact const top = *std::max_element(logs.begin(), logs.end());
-    exact total = 0;
-    for (exact const v : logs) total += std::exp(v - top);
-    for (exact const v : logs) out.push_back(std::exp(v - top) / total);
+    wide const top = *std::max_element(logs.begin(), logs.end());
+    wide total = 0;
+    for (wide const v : logs) total += std::exp(v - top);
+    for (wide const v : logs) out.push_back(std::exp(v - top) / total);
     return out;
   }
-  vector<exact> mean(vector<exact> const& x, level l) const {
+  vector<wide> mean(vector<wide> const& x, level l) const {
     auto const w = shares(x, l);
-    vector<exact> out = vector<exact>::Zero(x.size());
+    vector<wide> out = vector<wide>::Zero(x.size());
     for (std::size_t k = 0; k < w.size(); ++k) out += w[k] * denoise(law.parts[k], x, l);
     return out;
   }
   // Tweedie: (α/σ²) Cov[x_0|x_t]
-  matrix<exact> jacobian(vector<exact> const& x, level l) const {
+  matrix<wide> jacobian(vector<wide> const& x, level l) const {
     auto const w = shares(x, l);
-    vector<exact> const centre = mean(x, l);
-    exact const ratio = exact(l.alpha) / (exact(l.sigma) * exact(l.sigma));
-    matrix<exact> out = matrix<exact>::Zero(x.size(), x.size());
+    vector<wide> const centre = mean(x, l);
+    wide const ratio = wide(l.alpha) / (wide(l.sigma) * wide(l.sigma));
+    matrix<wide> out = matrix<wide>::Zero(x.size(), x.size());
     for (std::size_t k = 0; k < w.size(); ++k) {
-      vector<exact> const d = denoise(law.parts[k], x, l) - centre;
+      vector<wide> const d = denoise(law.parts[k], x, l) - centre;
       out += w[k] * (denoiser_jacobian(law.parts[k], l) + ratio * d * d.transpose());
     }
     return out;
@@ -62,9 +63,9 @@ template <class D> void check_exact(D const& d, brute_force const& oracle, S con
   S const x = noisy(from, l), v = normals(rows(from), columns(from), key{5});
   S expected = zeros_like(x), product = zeros_like(x);
   for (index_t r = 0; r < rows(x); ++r) {
-    vector<exact> const row = row_of<exact>(x, r);
+    vector<wide> const row = row_of<wide>(x, r);
     expected.row(r) = oracle.mean(row, l).cast<double>().transpose();
-    product.row(r) = (oracle.jacobian(row, l) * row_of<exact>(v, r)).cast<double>().transpose();
+    product.row(r) = (oracle.jacobian(row, l) * row_of<wide>(v, r)).cast<double>().transpose();
   }
   auto const at = linearize(d, x, l);
   CAPTURE(l.alpha, l.sigma);
@@ -84,7 +85,7 @@ template <class Make> void check_kind(Make const& make, std::vector<matrix<doubl
   for (std::size_t k = 0; k < 3; ++k) {
     parts.push_back(make(S(means.row(index_t(k))), k));
     oracle.law.weights.push_back(weights[k]);
-    oracle.law.parts.push_back({row_of<exact>(means, index_t(k)), covariances[k].cast<exact>()});
+    oracle.law.parts.push_back({row_of<wide>(means, index_t(k)), covariances[k].cast<wide>()});
   }
   mixture const d(weights, parts);
   for (double const alpha : {1.0, 0.3})

@@ -9,7 +9,7 @@
 // Closed forms of the linear-Gaussian world in plain linear algebra, for any scalar (long double for oracles of double).
 // Written for clarity; nothing here is shared with the library.
 
-namespace sda_test {
+namespace sda_test::exact {
 
 template <class T> using matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>;
 template <class T> using vector = Eigen::Matrix<T, Eigen::Dynamic, 1>;
@@ -135,4 +135,4 @@ inline matrix<double> random_covariance(sda::index_t d, double spread, sda::key 
   return (c + c.transpose()) / 2;
 }
 
-}  // namespace sda_test
+}  // namespace sda_test::exact

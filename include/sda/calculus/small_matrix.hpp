@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <limits>
 #include <numeric>
 #include <span>
@@ -19,6 +20,14 @@ struct small_matrix {
 
   small_matrix() = default;
   small_matrix(index_t h, index_t w) : height(h), width(w), elements(std::size_t(h * w)) {}
+
+  /// A copy of any matrix m(i, j) of m.rows() x m.cols(): Eigen's, say.
+  template <class M>
+    requires requires(M const& m, index_t i) { { m(i, i) + m.rows() + m.cols() } -> std::convertible_to<double>; }
+  small_matrix(M const& m) : small_matrix(index_t(m.rows()), index_t(m.cols())) {
+    for (index_t i = 0; i < height; ++i)
+      for (index_t j = 0; j < width; ++j) (*this)[i][j] = double(m(i, j));
+  }
 
   double* operator[](index_t i) { return elements.data() + i * width; }
   double const* operator[](index_t i) const { return elements.data() + i * width; }
@@ -50,6 +59,19 @@ inline small_matrix transposed(small_matrix const& a) {
   for (index_t i = 0; i < a.height; ++i)
     for (index_t j = 0; j < a.width; ++j) b[j][i] = a[i][j];
   return b;
+}
+
+/// Throws with the numbers unless `a` is square, finite and symmetric but for rounding.
+inline void require_symmetric(small_matrix const& a, char const* name) {
+  require(a.height == a.width, name, ": ", a.height, " x ", a.width, " is not square");
+  double size = 0, skew = 0;
+  for (index_t i = 0; i < a.height; ++i)
+    for (index_t j = 0; j < a.width; ++j) {
+      require(std::isfinite(a[i][j]), name, ": element (", i, ", ", j, ") is ", a[i][j]);
+      size = std::max(size, std::abs(a[i][j]));
+      skew = std::max(skew, std::abs(a[i][j] - a[j][i]));
+    }
+  require(skew <= 1e-10 * size, name, ": not symmetric, elements of up to ", size, " differ by ", skew);
 }
 
 /// The lower Cholesky factor L of a symmetric positive definite matrix, a = L Lᵀ; throws with the pivot if it is not one.

@@ -149,7 +149,7 @@ template <State S, Basis<S> Q> class gaussian_at {
 };
 
 /// The exact denoiser of N(mean, Q diag(variance) Qᵀ). `mean` and `variance` have one row, or one a sample; variances are
-/// ≥ 0, and > 0 where σ may be 0. gaussian{mean, variance} is diagonal; sda/eigen/gaussian.hpp makes full covariances.
+/// ≥ 0, and > 0 where σ may be 0. gaussian{mean, variance} is diagonal; sda/prior/gaussian_full.hpp makes full covariances.
 template <State S, Basis<S> Q = canonical> struct gaussian {
   S mean, variance;
   Q basis{};
