@@ -136,6 +136,21 @@ template <std::floating_point T> struct algebra<host_array<T>> {
     std::copy(x.data(), x.data() + x.size(), to.begin());
   }
 
+  /// The tendency of Lorenz-96 in one pass: the fused member that sda/model/lorenz96.hpp asks for.
+  static void lorenz96(S& out, S const& x, double forcing) {
+    index_t const n = x.cols();
+    T const f = T(forcing);
+    parallel_for(x.rows(), x.size(), [&](index_t r) {
+      T const* const y = x.data() + r * n;
+      T* const to = out.data() + r * n;
+      to[0] = (y[1] - y[n - 2]) * y[n - 1] - y[0] + f;
+      to[1] = (y[2] - y[n - 1]) * y[0] - y[1] + f;
+      SDA_ELEMENTWISE
+      for (index_t i = 2; i < n - 1; ++i) to[i] = (y[i + 1] - y[i - 2]) * y[i - 1] - y[i] + f;
+      to[n - 1] = (y[0] - y[n - 3]) * y[n - 2] - y[n - 1] + f;
+    });
+  }
+
  private:
   using buffer = std::array<T, piece>;   // what a term that is not a plain read is computed into, piece by piece
 

@@ -17,14 +17,21 @@
 #include <sda/calculus/eigen_jacobi.hpp>
 #include <sda/calculus/level.hpp>
 #include <sda/calculus/linearize.hpp>
+#include <sda/calculus/ode.hpp>
 #include <sda/calculus/schedule.hpp>
 #include <sda/calculus/small_matrix.hpp>
 #include <sda/calculus/solve.hpp>
+
+#include <sda/model/ar1.hpp>
+#include <sda/model/lorenz63.hpp>
+#include <sda/model/lorenz96.hpp>
+#include <sda/model/simulate.hpp>
 
 #include <sda/prior/affine.hpp>
 #include <sda/prior/denoiser.hpp>
 #include <sda/prior/encoder.hpp>
 #include <sda/prior/gaussian.hpp>
+#include <sda/prior/gaussian_full.hpp>
 #include <sda/prior/low_rank.hpp>
 #include <sda/prior/mixture.hpp>
 #include <sda/prior/parametrisation.hpp>
