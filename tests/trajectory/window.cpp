@@ -57,29 +57,6 @@ template <class F> std::string message(F const& f) {
   return {};
 }
 
-/// KL(N(0, p) || N(0, q)) per column, and the mean variance of p.
-struct score {
-  double kl, variance;
-};
-score compare(matrix const& p, matrix const& q) {
-  index_t const n = p.rows();
-  auto const lq = q.llt(), lp = p.llt();
-  double const logdet = 2 * (matrix(lq.matrixL()).diagonal().array().log().sum() - matrix(lp.matrixL()).diagonal().array().log().sum());
-  return {0.5 * (lq.solve(p).trace() - double(n) + logdet) / double(n), p.diagonal().mean()};
-}
-
-/// Covariance of what 512 DDPM steps on the VE levels 1e2 ... 1e-3 (geometric) make of noise with a linear denoiser.
-template <class D> matrix ddpm_covariance(D const& d, index_t n, int steps = 512) {
-  auto const sigma = [&](int i) { return std::exp(std::log(1e2) + (std::log(1e-3) - std::log(1e2)) * i / steps); };
-  matrix c = sigma(0) * sigma(0) * matrix::Identity(n, n);
-  for (int i = 0; i < steps; ++i) {
-    double const from = sigma(i), to = sigma(i + 1), tau = 1 - to * to / (from * from);
-    matrix const b = (1 - tau) * matrix::Identity(n, n) + tau * probe(d, n, {1, from}).m;
-    c = b * c * b.transpose() + to * to * tau * matrix::Identity(n, n);
-  }
-  return c;
-}
-
 auto blanket(index_t steps, index_t k, double phi) { return windowed{pseudo_blankets(steps, 1, k), centred(ar1(2 * k + 1, phi))}; }
 
 }  // namespace
@@ -252,7 +229,7 @@ TEST_CASE("unconditional samples of blankets have the divergence and variance of
   };
   row const table[] = {{.5, 1, .0040, .955}, {.9, 1, .119, .712}, {.9, 4, .0059, .864}, {.95, 16, 3.1e-4, .950}, {.99, 4, .112, .577}};
   for (auto const& r : table) {
-    auto const got = compare(ddpm_covariance(blanket(n, r.k, r.phi), n), ar1(n, r.phi));
+    auto const got = compare(ddim_moments(blanket(n, r.k, r.phi), n, geometric(1e2, 1e-3, 512), 1), centred(ar1(n, r.phi)));
     INFO("phi " << r.phi << " k " << r.k << " gives " << got.kl << ", " << got.variance);
     CHECK(got.kl == Approx(r.kl).epsilon(.02));   // the table has two or three digits
     CHECK(got.variance == Approx(r.variance).margin(.0006));
