@@ -23,7 +23,6 @@ inline std::vector<std::pair<index_t, index_t>> const shapes{{1, 1}, {1, 7}, {5,
 }  // namespace sda_test
 
 TEMPLATE_TEST_CASE("a device lincomb is the host's", "[cuda]", float, double, __half, __nv_bfloat16) {
-  SDA_NEEDS_DEVICE;
   using T = TestType;
   for (auto const& [r, c] : sda_test::shapes) {
     host_array<double> const x = normals(r, c, key{1}), y = normals(1, c, key{2}), w = normals(r, c, key{3}), s = normals(r, 1, key{4});
@@ -43,7 +42,6 @@ TEMPLATE_TEST_CASE("a device lincomb is the host's", "[cuda]", float, double, __
 }
 
 TEMPLATE_TEST_CASE("device noise is the host's, bit for bit, in any batch", "[cuda]", float, double) {
-  SDA_NEEDS_DEVICE;
   using T = TestType;
   key const k = key{11}.fold(2);
   for (auto const& [r, c] : sda_test::shapes) {
@@ -59,14 +57,12 @@ TEMPLATE_TEST_CASE("device noise is the host's, bit for bit, in any batch", "[cu
 }
 
 TEMPLATE_TEST_CASE("noise of a device state below float is the host's float, rounded once", "[cuda]", __half, __nv_bfloat16) {
-  SDA_NEEDS_DEVICE;
   device_array<TestType> out(3, 41, sda_test::device_stream());
   lincomb(out, noise{1.0, key{5}});
   CHECK((to_host<float>(out) == to_host<float>(to_device<TestType>(normals<float>(3, 41, key{5})))).all());
 }
 
 TEMPLATE_TEST_CASE("a device gather picks columns, single or in runs, and scatter_add is its transpose", "[cuda]", float, double, __half) {
-  SDA_NEEDS_DEVICE;
   using T = TestType;
   for (index_t const block : {1, 3, 8}) {
     std::vector<std::int64_t> const at{4, 0, 4, 6, 1, 4, 5, 2, 0, 3, 6};
@@ -90,7 +86,6 @@ TEMPLATE_TEST_CASE("a device gather picks columns, single or in runs, and scatte
 }
 
 TEMPLATE_TEST_CASE("a device transform is the host's and takes one row for all", "[cuda]", float, double, __nv_bfloat16) {
-  SDA_NEEDS_DEVICE;
   for (auto const& [r, c] : sda_test::shapes) {
     auto const x = to_device<TestType>(normals(r, c, key{1})), y = to_device<TestType>(normals(1, c, key{2}));
     auto out = sda::clone(x);
@@ -102,7 +97,6 @@ TEMPLATE_TEST_CASE("a device transform is the host's and takes one row for all",
 }
 
 TEMPLATE_TEST_CASE("device dots accumulate in double and do not depend on what stands beside a row", "[cuda]", float, double, __half) {
-  SDA_NEEDS_DEVICE;
   for (auto const& [r, c] : sda_test::shapes) {
     auto const x = to_device<TestType>(normals(r, c, key{1})), y = to_device<TestType>(normals(r, c, key{2})), one = take_rows(y, r - 1, r);
     auto const all = to_host(dot(x, y)), alone = to_host(dot(take_rows(x, r - 1, r), one)), broadcast = to_host(dot(x, one));
@@ -114,7 +108,6 @@ TEMPLATE_TEST_CASE("device dots accumulate in double and do not depend on what s
 }
 
 TEMPLATE_TEST_CASE("a device product is the host's and treats every row as if it were alone", "[cuda]", float, double, __half) {
-  SDA_NEEDS_DEVICE;
   for (auto const& [r, n, c] : {std::array<index_t, 3>{1, 1, 1}, {3, 40, 5}, {9, 17, 130}, {70, 33, 65}, {5, 5000, 3}, {11, 2500, 9}}) {
     auto const x = to_device<TestType>(normals(r, n, key{1})), m = to_device<TestType>(normals(n, c, key{2}));
     auto out = zeros(x, r, c), alone = zeros(x, 1, c);
@@ -129,7 +122,6 @@ TEMPLATE_TEST_CASE("a device product is the host's and treats every row as if it
 }
 
 TEST_CASE("a device block is copied wherever it lies", "[cuda]") {
-  SDA_NEEDS_DEVICE;
   host_array<double> const x = normals(6, 20, key{1});
   host_array<double> expected = normals(5, 23, key{2});
   auto const dx = to_device<double>(x);
@@ -142,7 +134,6 @@ TEST_CASE("a device block is copied wherever it lies", "[cuda]") {
 }
 
 TEST_CASE("device shapes that do not fit are refused with their numbers", "[cuda]") {
-  SDA_NEEDS_DEVICE;
   device_array<float> x(2, 3, sda_test::device_stream()), y(2, 4, sda_test::device_stream());
   CHECK_THROWS_AS(lincomb(x, term{1.0, y}), error);
   CHECK_THROWS_AS(dot(x, y), error);
@@ -158,11 +149,10 @@ TEST_CASE("device shapes that do not fit are refused with their numbers", "[cuda
 }
 
 TEST_CASE("memory of another owner is used in place and handed back", "[cuda]") {
-  SDA_NEEDS_DEVICE;
   int released = 0;
   auto lender = to_device<float>(normals<float>(2, 5, key{1}));
   {
-    auto lent = device_array<float>::adopt(lender.data(), 2, 5, lender.stream(), &released, [](void* n) { ++*static_cast<int*>(n); });
+    auto lent = device_array<float>(lender.data(), 2, 5, lender.stream(), std::shared_ptr<void>(&released, [](void* n) { ++*static_cast<int*>(n); }));
     lincomb(lent, term{2.0, lent});
     auto moved = std::move(lent);
     CHECK(moved.data() == lender.data());

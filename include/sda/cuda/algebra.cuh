@@ -23,6 +23,11 @@ template <device_element T> struct algebra<device_array<T>> {
 
   static index_t rows(S const& x) { return x.rows(); }
   static index_t columns(S const& x) { return x.columns(); }
+  static bool readable(S const& x) {
+    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+    check_cuda(cudaStreamIsCapturing(x.stream(), &status));
+    return status == cudaStreamCaptureStatusNone;
+  }
   static S zeros(S const& like, index_t r, index_t c) {
     S x(r, c, like.stream());
     if (x.size() > 0) check_cuda(cudaMemsetAsync(x.data(), 0, sizeof(T) * std::size_t(x.size()), x.stream()));

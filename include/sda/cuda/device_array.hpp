@@ -4,6 +4,7 @@
 #include <sda/core/error.hpp>
 
 #include <cuda_runtime.h>
+#include <memory>
 #include <utility>
 
 namespace sda {
@@ -32,8 +33,8 @@ inline void keep_pool() {
 }  // namespace detail
 
 /// Rows x columns of T on one device, row-major without gaps, and the stream they are worked on. Memory comes from the
-/// device's stream-ordered pool, so making one never waits for the device. Moved, never copied: copies say clone.
-/// All states that meet in one verb share one stream. This header needs no nvcc.
+/// device's stream-ordered pool, so making one never waits for the device. Copies share the elements, as tensors' do; a deep
+/// copy says clone. All states that meet in one verb share one stream, which outlives them. This header needs no nvcc.
 template <class T> class device_array {
  public:
   using value_type = T;
@@ -46,29 +47,11 @@ template <class T> class device_array {
     void* memory = nullptr;
     check_cuda(cudaMallocAsync(&memory, sizeof(T) * std::size_t(size()), stream));
     data_ = static_cast<T*>(memory);
+    owner_.reset(memory, [stream](void* p) { cudaFreeAsync(p, stream); });
   }
-  /// Memory that somebody else owns: release(owner) is called when the last use has been enqueued on `stream`.
-  static device_array adopt(T* data, index_t r, index_t c, cudaStream_t stream, void* owner, void (*release)(void*)) {
-    device_array x(0, 0, stream);
-    x.data_ = data, x.rows_ = r, x.columns_ = c, x.owner_ = owner, x.release_ = release;
-    return x;
-  }
-
-  device_array(device_array&& o) noexcept
-      : data_(std::exchange(o.data_, nullptr)), rows_(std::exchange(o.rows_, 0)), columns_(std::exchange(o.columns_, 0)),
-        stream_(o.stream_), owner_(std::exchange(o.owner_, nullptr)), release_(std::exchange(o.release_, nullptr)) {}
-  device_array& operator=(device_array&& o) noexcept {
-    device_array gone(std::move(o));
-    std::swap(data_, gone.data_), std::swap(rows_, gone.rows_), std::swap(columns_, gone.columns_);
-    std::swap(stream_, gone.stream_), std::swap(owner_, gone.owner_), std::swap(release_, gone.release_);
-    return *this;
-  }
-  ~device_array() {
-    if (release_)
-      release_(owner_);
-    else if (data_)
-      cudaFreeAsync(data_, stream_);   // a failure here has been, or will be, reported by the next checked call
-  }
+  /// Memory that somebody else owns and that `owner` keeps alive; it is let go when the last use has been enqueued on `stream`.
+  device_array(T* data, index_t r, index_t c, cudaStream_t stream, std::shared_ptr<void> owner)
+      : data_(data), rows_(r), columns_(c), stream_(stream), owner_(std::move(owner)) {}
 
   T* data() { return data_; }
   T const* data() const { return data_; }
@@ -87,10 +70,9 @@ template <class T> class device_array {
 
  private:
   T* data_ = nullptr;
-  index_t rows_ = 0, columns_ = 0;
-  cudaStream_t stream_{};
-  void* owner_ = nullptr;
-  void (*release_)(void*) = nullptr;
+  index_t rows_, columns_;
+  cudaStream_t stream_;
+  std::shared_ptr<void> owner_;
 };
 
 }  // namespace sda

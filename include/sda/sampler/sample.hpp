@@ -49,7 +49,7 @@ template <State S> class finite_guard {
     if (immediate_) check(step, 1);
   }
   void finish() const {
-    if (!immediate_) check(0, index_t(levels_.size()));
+    if (!immediate_ && readable(norms_)) check(0, index_t(levels_.size()));
   }
 
  private:

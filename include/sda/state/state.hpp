@@ -124,6 +124,14 @@ inline constexpr auto on_host = []<class S>(S const& x) -> bool {
     return false;
 };
 
+/// Whether numbers of x can be read at all: not while a device records a graph. An algebra says no with an optional readable(x).
+inline constexpr auto readable = []<class S>(S const& x) -> bool {
+  if constexpr (requires { { algebra<S>::readable(x) } -> std::convertible_to<bool>; })
+    return algebra<S>::readable(x);
+  else
+    return true;
+};
+
 /// Host memory, row-major, into a state of that many elements, and back.
 inline constexpr auto load = []<class S>(S& out, std::span<value_t<S> const> in) { algebra<S>::load(out, in); };
 inline constexpr auto store = []<class S>(S const& x, std::span<value_t<S>> to) { algebra<S>::store(x, to); };
