@@ -27,6 +27,13 @@
 #include <sda/model/lorenz96.hpp>
 #include <sda/model/simulate.hpp>
 
+#include <sda/metrics/crps.hpp>
+#include <sda/metrics/latitude_weights.hpp>
+#include <sda/metrics/ranks.hpp>
+#include <sda/metrics/rmse.hpp>
+#include <sda/metrics/spread_skill.hpp>
+#include <sda/metrics/table.hpp>
+
 #include <sda/prior/affine.hpp>
 #include <sda/prior/denoiser.hpp>
 #include <sda/prior/encoder.hpp>
@@ -38,6 +45,15 @@
 #include <sda/prior/reschedule.hpp>
 
 #include <sda/observation/operator.hpp>
+
+#include <sda/guidance/diffpir.hpp>
+#include <sda/guidance/gain.hpp>
+#include <sda/guidance/jfps.hpp>
+#include <sda/guidance/likelihood.hpp>
+#include <sda/guidance/mmps.hpp>
+#include <sda/guidance/pigdm.hpp>
+#include <sda/guidance/spread.hpp>
+#include <sda/guidance/tmpd.hpp>
 
 #include <sda/trajectory/communicator.hpp>
 #include <sda/trajectory/thread_communicator.hpp>
