@@ -114,6 +114,21 @@ template <State S> struct slopes {
   }
 };
 
+namespace detail {
+
+/// x ← keep x + scale Σ c_i q_i, for one to four slopes: one pass.
+template <State S> void accumulate(S& x, double keep, double scale, std::vector<double> const& c, std::vector<S> const& q) {
+  auto const sum = [&]<std::size_t... i>(std::index_sequence<i...>) { lincomb(x, term{keep, x}, term{scale * c[i], q[i]}...); };
+  switch (q.size()) {
+    case 1: return sum(std::make_index_sequence<1>());
+    case 2: return sum(std::make_index_sequence<2>());
+    case 3: return sum(std::make_index_sequence<3>());
+    default: return sum(std::make_index_sequence<4>());
+  }
+}
+
+}  // namespace detail
+
 /// An explicit N-step method, N = 1 to 4, one evaluation a step.
 template <FlowForm Form, int N> struct multistep {
   static_assert(1 <= N && N <= 4, "sda: multistep methods have order 1 to 4");
@@ -151,13 +166,7 @@ template <FlowForm Form, int N> struct multistep {
   template <State S> static void advance(S& x, slopes<S> const& past, transition t) {
     auto const c = multistep_weights<Form>(past.node, Form::node(t.from), Form::node(t.to));
     double const scale = Form::scale(t.to), keep = scale / Form::scale(t.from);
-    auto const sum = [&]<std::size_t... i>(std::index_sequence<i...>) { lincomb(x, term{keep, x}, term{scale * c[i], past.q[i]}...); };
-    switch (past.q.size()) {
-      case 1: return sum(std::make_index_sequence<1>());
-      case 2: return sum(std::make_index_sequence<2>());
-      case 3: return sum(std::make_index_sequence<3>());
-      default: return sum(std::make_index_sequence<4>());
-    }
+    detail::accumulate(x, keep, scale, c, past.q);
   }
 
   /// A step whose polynomial also passes through the slope at its own end, predicted (Adams-Moulton).
