@@ -11,8 +11,8 @@
 
 namespace sda_test::exact {
 
-template <class T> using matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>;
-template <class T> using vector = Eigen::Matrix<T, Eigen::Dynamic, 1>;
+template <class T = double> using matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>;
+template <class T = double> using vector = Eigen::Matrix<T, Eigen::Dynamic, 1>;
 
 template <class T = double> struct normal_law {
   vector<T> mean;

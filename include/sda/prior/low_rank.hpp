@@ -2,6 +2,7 @@
 #pragma once
 #include <sda/core/error.hpp>
 #include <sda/prior/denoiser.hpp>
+#include <sda/state/transpose.hpp>
 
 #include <vector>
 
@@ -110,17 +111,6 @@ template <State S> class gaussian_low_rank {
   low_rank_at<S> linearize(S const& x, level l) const { return {mean_, diagonal_, factor_, transposed_, identity_, x, l}; }
 
  private:
-  static S transpose(S const& m) {
-    index_t const r = rows(m), c = columns(m);
-    std::vector<std::int64_t> order;
-    for (index_t j = 0; j < c; ++j)
-      for (index_t i = 0; i < r; ++i) order.push_back(i * c + j);
-    S const flat = reshape(clone(m), 1, r * c);
-    S turned = zeros_like(flat);
-    indices_t<S> const at = indices_like(m, std::span<std::int64_t const>(order));
-    lincomb(turned, gathered{1.0, flat, at});
-    return reshape(std::move(turned), c, r);
-  }
   S mean_, diagonal_, factor_, transposed_, identity_;
 };
 
