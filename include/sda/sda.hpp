@@ -12,6 +12,7 @@
 
 #include <sda/state/state.hpp>
 #include <sda/state/terms.hpp>
+#include <sda/state/transpose.hpp>
 
 #include <sda/calculus/check.hpp>
 #include <sda/calculus/eigen_jacobi.hpp>
@@ -44,7 +45,14 @@
 #include <sda/prior/parametrisation.hpp>
 #include <sda/prior/reschedule.hpp>
 
+#include <sda/observation/error_covariance.hpp>
+#include <sda/observation/interpolating.hpp>
+#include <sda/observation/linear.hpp>
+#include <sda/observation/masked.hpp>
 #include <sda/observation/operator.hpp>
+#include <sda/observation/pointwise.hpp>
+#include <sda/observation/steps.hpp>
+#include <sda/observation/values.hpp>
 
 #include <sda/guidance/diffpir.hpp>
 #include <sda/guidance/gain.hpp>
