@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-/// Everything that needs the standard library alone. States come from side doors: sda/eigen.hpp, sda/torch.hpp, sda/cuda/algebra.cuh.
+// All floors: the mathematics, on any state. The states themselves come through side doors (sda/eigen.hpp, sda/torch.hpp,
+// sda/cuda/algebra.cuh), and files, threads and the terminal from headers that are included by name.
 #include <sda/version.hpp>
 
 #include <sda/core/config.hpp>
 #include <sda/core/error.hpp>
 #include <sda/core/parallel.hpp>
-#include <sda/core/pending_file.hpp>
 #include <sda/core/random.hpp>
 
 #include <sda/state/state.hpp>
@@ -64,7 +64,6 @@
 #include <sda/guidance/tmpd.hpp>
 
 #include <sda/trajectory/communicator.hpp>
-#include <sda/trajectory/thread_communicator.hpp>
 #include <sda/trajectory/window.hpp>
 #include <sda/trajectory/window_plan.hpp>
 

@@ -22,7 +22,7 @@ struct ienks {
     require(n >= 2, "ienks: needs 2 members at least, not ", n);
     double const dof = double(n - 1);
     X const mean = ensemble_mean(e), prior = anomalies(e, mean);
-    small_matrix w(1, n), turn = identity(n), inverse = identity(n);
+    small_matrix w(1, n), turn = identity_matrix(n), inverse = identity_matrix(n);
     int runs = 0;
     for (; runs < iterations; ++runs) {
       X trial = place(mean, prior, w, turn);
