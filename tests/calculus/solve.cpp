@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <archetype.hpp>
 #include <sda/calculus/solve.hpp>
 #include <sda_test.hpp>
 
@@ -196,4 +197,34 @@ TEST_CASE("push_through equals V Aᵀ (R + A V Aᵀ)⁻¹ d") {
   state const expected = (v.matrix() * a.matrix().transpose() * s.inverse() * d.matrix().transpose()).transpose().array();
   CHECK(distance(push_through(gmres{int(n)}, V, N, g), expected) < 1e-12);
   CHECK(distance(push_through(bicgstab{3 * int(n)}, V, N, g), expected) < 1e-12);
+}
+
+TEST_CASE("solvers ask no more of a state than the concept") {
+  using least = sda_test::archetype<double>;
+  index_t const n = 5;
+  state const b = normals(3, n, key{1}), m = nonsymmetric(n, key{3}).transpose();
+  auto const moved = [](state const& x) {
+    least y(x.rows(), x.cols());
+    load(y, std::span<double const>(x.data(), std::size_t(x.size())));
+    return y;
+  };
+  least const columns_of = moved(m);
+  auto const a = [&](least const& x) {
+    least y = zeros_like(x);
+    multiply(y, x, columns_of);
+    return y;
+  };
+  auto const half = [](auto const& x) {
+    auto y = sda::clone(x);
+    lincomb(y, term{0.5, y});
+    return y;
+  };
+  auto const check = [&](auto const& solve) {
+    state found = zeros_like(b);
+    store(solve(a, moved(b), half), std::span<double>(found.data(), std::size_t(found.size())));
+    CHECK(distance(found, solve(matrix<>{m}, b, half)) < 1e-12);
+  };
+  check(cg{2});
+  check(gmres{3, 1e-9});
+  check(bicgstab{3, 1e-9});
 }
