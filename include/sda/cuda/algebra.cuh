@@ -1,20 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include <sda/cuda/indices.hpp>
+#include <sda/cuda/fused.cuh>
 #include <sda/cuda/kernels/dot.cuh>
-#include <sda/cuda/kernels/elementwise.cuh>
 #include <sda/cuda/kernels/multiply.cuh>
 #include <sda/cuda/kernels/scatter.cuh>
 #include <sda/state/state.hpp>
 
 namespace sda {
 
-/// What a device computes with; half and bfloat16 are stored so and computed in float.
-template <class T> concept device_element =
-    std::same_as<T, float> || std::same_as<T, double> || std::same_as<T, __half> || std::same_as<T, __nv_bfloat16>;
-
-/// States on a GPU. Every verb is enqueued on the stream of its result and returns at once; only store() waits.
-template <device_element T> struct algebra<device_array<T>> {
+/// States on a GPU. Every verb is enqueued on the stream of its result and returns at once; only store() waits. The optional
+/// fused steps are members too, from on_device::fused.
+template <device_element T> struct algebra<device_array<T>> : on_device::fused<T> {
   using S = device_array<T>;
   using C = kernels::compute_t<T>;
   using value_type = T;
@@ -47,26 +43,15 @@ template <device_element T> struct algebra<device_array<T>> {
     (check(term{1.0, x}, out), ...);
     bool const flat = fits(out) && ((x.rows() == out.rows()) && ...), wide = (is_wide(term{1.0, x}, flat) && ...);
     elementwise<false>(out.data(), whole(out), flat, wide, [&]<int W, bool Wide>(kernels::shape s, kernels::extent e) {
-      kernels::launch(kernels::map<W, Wide, T, F, decltype(source(x))...>, s, out.stream(), out.data(), e, f, source(x)...);
+      kernels::launch(kernels::map<W, Wide, T, F, decltype(on_device::source(x))...>, s, out.stream(), out.data(), e, f, on_device::source(x)...);
     });
   }
 
   static scalars dot(S const& x, S const& y) {
     require(x.columns() == y.columns() && (x.rows() == y.rows() || x.rows() == 1 || y.rows() == 1), "dot: ", x.rows(), " x ", x.columns(),
             " against ", y.rows(), " x ", y.columns());
-    index_t const n = x.columns(), height = std::max(x.rows(), y.rows());
-    index_t const pieces = n <= kernels::dot_short ? 1 : (n + kernels::dot_piece - 1) / kernels::dot_piece;
-    require(height * pieces < index_t{1} << 31, "dot: ", height, " rows of ", n, " columns are too many");
-    scalars out(height, 1, x.stream());
-    if (pieces == 1) {
-      dot_pieces<32>(out, x, y, pieces);
-    } else {
-      scalars partial(height, pieces, x.stream());
-      dot_pieces<kernels::threads>(partial, x, y, pieces);
-      if (height > 0)
-        kernels::launch(kernels::sum_pieces<>, line(height), x.stream(), out.data(), partial.data(), std::uint32_t(height), std::uint32_t(pieces));
-    }
-    return out;
+    require(std::max(x.rows(), y.rows()) * on_device::pieces_of(x.columns()) < index_t{1} << 31, "dot: ", x.rows(), " x ", x.columns(), " is too much");
+    return on_device::dot(x, y);
   }
 
   // An element's sum runs over the inner index in order, in pieces that the sizes of m alone decide: rows come out as if
@@ -85,7 +70,7 @@ template <device_element T> struct algebra<device_array<T>> {
     } else {
       device_array<C> partial(pieces * out.rows(), out.columns(), out.stream());
       tiles(partial.data(), x, m, pieces);
-      kernels::launch(kernels::sum_products<T>, line((out.size() + kernels::threads - 1) / kernels::threads), out.stream(), out.data(),
+      kernels::launch(kernels::sum_products<T>, kernels::line((out.size() + kernels::threads - 1) / kernels::threads), out.stream(), out.data(),
                       partial.data(), std::int64_t(out.size()), std::uint32_t(pieces));
     }
   }
@@ -96,10 +81,10 @@ template <device_element T> struct algebra<device_array<T>> {
     require(at.size() * block == x.columns() && x.rows() == out.rows(), "scatter_add: ", at.size(), " indices of blocks of ", block, " for ",
             x.rows(), " x ", x.columns(), " into ", out.rows(), " x ", out.columns());
     check_reach(at, block, out);
-    check_stream(x, out);
+    on_device::check_stream(x, out);
     if (x.size() == 0) return;
     kernels::targets const hit{at.target(), at.first(), at.order(), std::uint32_t(at.targets())};
-    kernels::launch(kernels::scatter_add<T>, kernels::cover(height(x.rows()), runs(at.targets() * block, 1)), out.stream(), out.data(),
+    kernels::launch(kernels::scatter_add<T>, kernels::cover(kernels::height(x.rows()), kernels::runs(at.targets() * block, 1)), out.stream(), out.data(),
                     std::int64_t(out.columns()), x.data(), std::int64_t(x.columns()), std::uint32_t(x.rows()), hit, std::uint32_t(block));
   }
 
@@ -107,18 +92,18 @@ template <device_element T> struct algebra<device_array<T>> {
     require(r >= 0 && c >= 0 && xr >= 0 && xc >= 0 && r + nr <= out.rows() && c + nc <= out.columns() && xr + nr <= x.rows() && xc + nc <= x.columns(),
             "copy_block: ", nr, " x ", nc, " from (", xr, ", ", xc, ") of ", x.rows(), " x ", x.columns(), " to (", r, ", ", c, ") of ",
             out.rows(), " x ", out.columns());
-    check_stream(x, out);
+    on_device::check_stream(x, out);
     T* const to = out.data() + r * out.columns() + c;
     kernels::source<T> const from{x.data() + xr * x.columns() + xc, x.columns()};
     bool const wide = kernels::aligned(from.x, from.stride, nr);
-    elementwise<false>(to, {out.columns(), height(nr), nc}, false, wide, [&]<int W, bool Wide>(kernels::shape s, kernels::extent e) {
+    elementwise<false>(to, {out.columns(), kernels::height(nr), nc}, false, wide, [&]<int W, bool Wide>(kernels::shape s, kernels::extent e) {
       kernels::launch(kernels::map<W, Wide, T, kernels::same, kernels::source<T>>, s, out.stream(), to, e, kernels::same{}, from);
     });
   }
 
   static void load(S& out, std::span<T const> in) {
     require(index_t(in.size()) == out.size(), "load: ", in.size(), " numbers into ", out.rows(), " x ", out.columns());
-    detail::copy_to_device(out.data(), in.data(), in.size_bytes(), out.stream());
+    on_device::copy_to_device(out.data(), in.data(), in.size_bytes(), out.stream());
   }
   template <class U> static void store(device_array<U> const& x, std::span<U> to) {
     require(index_t(to.size()) == x.size(), "store: ", x.rows(), " x ", x.columns(), " into ", to.size(), " numbers");
@@ -127,20 +112,8 @@ template <device_element T> struct algebra<device_array<T>> {
   }
 
  private:
-  static std::uint32_t height(index_t r) {
-    require(r < index_t{1} << 31, "cuda: ", r, " rows are too many");
-    return std::uint32_t(r);
-  }
-  static std::uint32_t runs(index_t c, int each) {
-    index_t const n = (c + each - 1) / each;
-    require(n < index_t{1} << 31, "cuda: ", c, " columns are too many");
-    return std::uint32_t(n);
-  }
-  static kernels::shape line(index_t blocks) {
-    return {dim3(std::uint32_t(std::min<index_t>(blocks, kernels::most_blocks()))), dim3(kernels::threads)};
-  }
   static bool fits(S const& x) { return x.size() < index_t{1} << 31; }   // ... into one row
-  static kernels::extent whole(S const& x) { return {x.columns(), height(x.rows()), x.columns()}; }
+  static kernels::extent whole(S const& x) { return {x.columns(), kernels::height(x.rows()), x.columns()}; }
 
   /// go<W, Wide>(shape, extent): one pass over a result. `flat` says rows need not be told apart; `wide` that what is read
   /// lies at 16-byte words. A random pass needs four columns a thread, a Philox block.
@@ -149,28 +122,14 @@ template <device_element T> struct algebra<device_array<T>> {
     if (flat) e = {e.rows * e.columns, 1, e.rows * e.columns};
     constexpr int full = Random ? std::max(4, kernels::width<T>) : kernels::width<T>, single = Random ? 4 : 1;
     if (wide && kernels::aligned(out, e.stride, e.rows))
-      go.template operator()<full, true>(kernels::cover(e.rows, runs(e.columns, full)), e);
+      go.template operator()<full, true>(kernels::cover(e.rows, kernels::runs(e.columns, full)), e);
     else
-      go.template operator()<single, false>(kernels::cover(e.rows, runs(e.columns, single)), e);
-  }
-
-  template <int G> static void dot_pieces(scalars& partial, S const& x, S const& y, index_t pieces) {
-    check_stream(x, y);
-    index_t const tall = partial.rows(), xs = x.rows() == 1 ? 0 : x.columns(), ys = y.rows() == 1 ? 0 : y.columns();
-    if (tall == 0) return;
-    auto const go = [&]<bool Wide> {
-      kernels::launch(kernels::dot_pieces<G, Wide, T>, line((tall * pieces * G + kernels::threads - 1) / kernels::threads), x.stream(), partial.data(),
-                      x.data(), std::int64_t(xs), y.data(), std::int64_t(ys), std::uint32_t(tall), std::int64_t(x.columns()), std::uint32_t(pieces));
-    };
-    if (kernels::aligned(x.data(), x.columns(), x.rows()) && kernels::aligned(y.data(), y.columns(), y.rows()))
-      go.template operator()<true>();
-    else
-      go.template operator()<false>();
+      go.template operator()<single, false>(kernels::cover(e.rows, kernels::runs(e.columns, single)), e);
   }
 
   template <class O> static void tiles(O* out, S const& x, S const& m, index_t pieces) {
-    check_stream(x, m);
-    kernels::product const p{height(x.rows()), height(x.columns()), height(m.columns()), std::uint32_t((x.columns() + pieces - 1) / pieces)};
+    on_device::check_stream(x, m);
+    kernels::product const p{kernels::height(x.rows()), kernels::height(x.columns()), kernels::height(m.columns()), std::uint32_t((x.columns() + pieces - 1) / pieces)};
     auto const go = [&]<int BM, int BN, int TM, int TN> {
       dim3 const grid((p.columns + BN - 1) / BN, (p.rows + BM - 1) / BM, std::uint32_t(pieces));
       require(grid.y < 65536, "multiply: ", p.rows, " rows are too many");
@@ -184,21 +143,19 @@ template <device_element T> struct algebra<device_array<T>> {
 
   static kernels::uniform<C> coefficient(double a) { return {C(a)}; }
   static kernels::per_row<C> coefficient(each<scalars> const& a) { return {a.of.data(), a.sign, a.of.rows() == 1 ? 0u : 1u}; }
-  static std::int64_t stride(S const& x) { return x.rows() == 1 ? 0 : x.columns(); }
-  static kernels::source<T> source(S const& x) { return {x.data(), stride(x)}; }
 
   template <class A> static auto lower(term<A, S> const& t) {
     auto const a = coefficient(t.a);
-    return kernels::direct<std::remove_const_t<decltype(a)>, T>{a, t.x.data(), stride(t.x)};
+    return kernels::direct<std::remove_const_t<decltype(a)>, T>{a, t.x.data(), on_device::stride(t.x)};
   }
   template <class A> static auto lower(weighted<A, S> const& t) {
     auto const a = coefficient(t.a);
-    return kernels::scaled<std::remove_const_t<decltype(a)>, T>{a, t.w.data(), t.x.data(), stride(t.w), stride(t.x)};
+    return kernels::scaled<std::remove_const_t<decltype(a)>, T>{a, t.w.data(), t.x.data(), on_device::stride(t.w), on_device::stride(t.x)};
   }
   template <class A> static auto lower(gathered<A, S> const& t) {
     auto const a = coefficient(t.a);
     bool const wide_runs = t.block * index_t(sizeof(T)) % 16 == 0 && kernels::aligned(t.x.data(), t.x.columns(), t.x.rows());
-    return kernels::picked<std::remove_const_t<decltype(a)>, T>{a, t.x.data(), stride(t.x), t.at.at(), std::uint32_t(t.block), wide_runs};
+    return kernels::picked<std::remove_const_t<decltype(a)>, T>{a, t.x.data(), on_device::stride(t.x), t.at.at(), std::uint32_t(t.block), wide_runs};
   }
   static auto lower(noise const& t) { return kernels::random<C>{C(t.a), t.k}; }
 
@@ -216,19 +173,16 @@ template <device_element T> struct algebra<device_array<T>> {
   template <class A> static bool is_wide(gathered<A, S> const&, bool) { return true; }
   static bool is_wide(noise const&, bool) { return true; }
 
-  template <class A, class B> static void check_stream(device_array<A> const& x, device_array<B> const& out) {
-    require(x.stream() == out.stream(), "cuda: states of one expression share one stream");
-  }
   static void check_shape(S const& x, index_t n, S const& out) {
     require(n == out.columns() && (x.rows() == out.rows() || x.rows() == 1), "lincomb: a term of ", x.rows(), " x ", n, " for a result of ",
             out.rows(), " x ", out.columns());
-    check_stream(x, out);
+    on_device::check_stream(x, out);
   }
   static void check_coefficient(double, S const&) {}
   static void check_coefficient(each<scalars> const& a, S const& out) {
     require(a.of.columns() == 1 && (a.of.rows() == out.rows() || a.of.rows() == 1), "lincomb: ", a.of.rows(), " x ", a.of.columns(),
             " coefficients for ", out.rows(), " rows");
-    check_stream(a.of, out);
+    on_device::check_stream(a.of, out);
   }
   static void check_reach(indices const& at, index_t block, S const& x) {
     require(at.reach() * block <= x.columns(), "indices reach to column ", at.reach() * block, " of ", x.columns());

@@ -7,7 +7,7 @@
 
 namespace sda {
 
-namespace detail {
+namespace on_device {
 
 // Between begin and end the calls on a stream become nodes of a graph instead of work; an exception ends it too.
 class stream_capture {
@@ -37,7 +37,7 @@ class stream_capture {
   bool ended_ = false;
 };
 
-}  // namespace detail
+}  // namespace on_device
 
 /// A function of a device state, captured once as a CUDA graph: from then on a call is one launch, however many steps of a
 /// sampler and layers of a network it holds. What f reads besides its argument is frozen: keys (a replay draws the same
@@ -49,7 +49,7 @@ template <class S> class graphed {
     requires State<S> && std::same_as<std::invoke_result_t<F const&, S const&>, S>
   graphed(F const& f, S const& like) : input_(clone(like)), output_(zeros_like(f(input_))) {   // the trial run also warms libraries up
     require(like.stream() != cudaStream_t{}, "graphed: the default stream cannot be captured");
-    detail::stream_capture capture(like.stream(), copies_);
+    on_device::stream_capture capture(like.stream(), copies_);
     {
       S const y = f(input_);
       lincomb(output_, term{1.0, y});
@@ -71,7 +71,7 @@ template <class S> class graphed {
   }
 
  private:
-  detail::host_copies copies_;
+  on_device::host_copies copies_;
   S input_, output_;
   cudaGraphExec_t graph_ = nullptr;
 };

@@ -13,7 +13,7 @@
 
 namespace sda {
 
-namespace detail {
+namespace on_device {
 
 // Host memory that a captured graph reads at every replay: it lives as long as the graph.
 struct host_copies {
@@ -40,7 +40,7 @@ inline void copy_to_device(void* to, void const* from, std::size_t bytes, cudaSt
   check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream));
 }
 
-}  // namespace detail
+}  // namespace on_device
 
 /// Column numbers on a device, and the way back that scatter_add takes. Never changed, shared by its copies.
 class device_indices {
@@ -69,7 +69,7 @@ class device_indices {
     std::vector<std::int32_t> all(at.begin(), at.end());
     for (auto const* part : {&order, &target, &first}) all.insert(all.end(), part->begin(), part->end());
     auto lists = std::make_shared<device_array<std::int32_t>>(1, index_t(all.size()), stream);
-    detail::copy_to_device(lists->data(), all.data(), sizeof(std::int32_t) * all.size(), stream);
+    on_device::copy_to_device(lists->data(), all.data(), sizeof(std::int32_t) * all.size(), stream);
     lists_ = std::move(lists);
   }
 

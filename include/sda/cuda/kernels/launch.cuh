@@ -94,6 +94,20 @@ inline shape cover(std::uint32_t height, std::uint32_t run) {
   return {dim3(std::min(across, std::max<std::uint32_t>(most_blocks() / down, 1)), down, 1), dim3(x, y, 1)};
 }
 
+/// Blocks in a row, each of 256 threads; kernels stride over what is left.
+inline shape line(std::int64_t blocks) { return {dim3(std::uint32_t(std::min<std::int64_t>(blocks, most_blocks()))), dim3(threads)}; }
+
+/// Rows, and runs of W columns, as kernels count them.
+inline std::uint32_t height(std::int64_t rows) {
+  require(rows < std::int64_t{1} << 31, "cuda: ", rows, " rows are too many");
+  return std::uint32_t(rows);
+}
+inline std::uint32_t runs(std::int64_t columns, int W) {
+  std::int64_t const n = (columns + W - 1) / W;
+  require(n < std::int64_t{1} << 31, "cuda: ", columns, " columns are too many");
+  return std::uint32_t(n);
+}
+
 /// kernel(args...) on a stream; a launch that was refused throws.
 template <class... P, class... A> void launch(void (*kernel)(P...), shape s, cudaStream_t stream, A const&... args) {
   cudaLaunchConfig_t config{};

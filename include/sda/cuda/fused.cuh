@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <sda/cuda/indices.hpp>
+#include <sda/cuda/kernels/cg.cuh>
+#include <sda/cuda/kernels/dot.cuh>
+#include <sda/cuda/kernels/ensf.cuh>
+#include <sda/state/terms.hpp>
+
+#include <concepts>
+#include <vector>
+
+namespace sda {
+
+/// What a device computes with; half and bfloat16 are stored so and computed in float.
+template <class T> concept device_element =
+    std::same_as<T, float> || std::same_as<T, double> || std::same_as<T, __half> || std::same_as<T, __nv_bfloat16>;
+
+/// The host's side of the wing: from states to the pointers and sizes of kernels.
+namespace on_device {
+
+/// A state of one row stands in for every row: its stride is 0.
+template <class T> std::int64_t stride(device_array<T> const& x) { return x.rows() == 1 ? 0 : x.columns(); }
+template <class T> kernels::source<T> source(device_array<T> const& x) { return {x.data(), stride(x)}; }
+template <class T> bool is_wide(device_array<T> const& x) { return kernels::aligned(x.data(), x.columns(), x.rows()); }
+
+template <class A, class B> void check_stream(device_array<A> const& x, device_array<B> const& out) {
+  require(x.stream() == out.stream(), "cuda: states of one expression share one stream");
+}
+template <class T> void check_term(device_array<T> const& x, device_array<T> const& out, char const* what) {
+  require(x.columns() == out.columns() && (x.rows() == out.rows() || x.rows() == 1), what, ": ", x.rows(), " x ", x.columns(), " for ",
+          out.rows(), " x ", out.columns());
+  check_stream(x, out);
+}
+
+/// partial sums of x·y, row by row, over `pieces` pieces of the columns.
+template <int G, class T> void dot_pieces(device_array<double>& partial, device_array<T> const& x, device_array<T> const& y, index_t pieces) {
+  check_stream(x, y);
+  index_t const tall = partial.rows();
+  if (tall == 0) return;
+  auto const go = [&]<bool Wide> {
+    kernels::launch(kernels::dot_pieces<G, Wide, T>, kernels::line((tall * pieces * G + kernels::threads - 1) / kernels::threads), x.stream(),
+                    partial.data(), x.data(), stride(x), y.data(), stride(y), std::uint32_t(tall), std::int64_t(x.columns()), std::uint32_t(pieces));
+  };
+  if (is_wide(x) && is_wide(y))
+    go.template operator()<true>();
+  else
+    go.template operator()<false>();
+}
+/// ... and their sum, one number a row.
+inline device_array<double> sum_pieces(device_array<double> const& partial) {
+  device_array<double> out(partial.rows(), 1, partial.stream());
+  if (out.rows() > 0)
+    kernels::launch(kernels::sum_pieces<>, kernels::line(out.rows()), out.stream(), out.data(), partial.data(), std::uint32_t(out.rows()),
+                    std::uint32_t(partial.columns()));
+  return out;
+}
+inline index_t pieces_of(index_t columns) { return columns <= kernels::dot_short ? 1 : (columns + kernels::dot_piece - 1) / kernels::dot_piece; }
+template <class T> device_array<double> dot(device_array<T> const& x, device_array<T> const& y) {
+  device_array<double> partial(std::max(x.rows(), y.rows()), pieces_of(x.columns()), x.stream());
+  if (partial.columns() == 1) return dot_pieces<32>(partial, x, y, 1), partial;
+  dot_pieces<kernels::threads>(partial, x, y, partial.columns());
+  return sum_pieces(partial);
+}
+
+/// The steps that a device makes in fewer passes over memory than their generic text, which is their definition and oracle.
+template <device_element T> struct fused {
+  using S = device_array<T>;
+  using C = kernels::compute_t<T>;
+
+  /// Of conjugate gradients: two passes (and p·q) instead of five.
+  static device_array<double> cg_step(S& x, S& r, S& p, S const& q, device_array<double> const& rr) {
+    for (S const* s : {static_cast<S const*>(&x), static_cast<S const*>(&r), &q}) check_term(*s, p, "cg_step");
+    require(x.rows() == p.rows() && r.rows() == p.rows() && q.rows() == p.rows() && rr.rows() == p.rows(), "cg_step: rows differ");
+    auto const pq = dot(p, q);
+    device_array<double> partial(x.rows(), pieces_of(x.columns()), x.stream());
+    if (partial.size() == 0) return zeros_of(rr);
+    bool const wide = is_wide(x) && is_wide(r) && is_wide(p) && is_wide(q);
+    index_t const items = partial.size();
+    auto const go = [&]<int G, bool Wide> {
+      kernels::launch(kernels::cg_advance<G, Wide, T>, kernels::line((items * G + kernels::threads - 1) / kernels::threads), x.stream(), partial.data(),
+                      x.data(), r.data(), p.data(), q.data(), rr.data(), pq.data(), std::uint32_t(x.rows()), std::int64_t(x.columns()),
+                      std::uint32_t(partial.columns()));
+    };
+    if (partial.columns() == 1)
+      wide ? go.template operator()<32, true>() : go.template operator()<32, false>();
+    else
+      wide ? go.template operator()<kernels::threads, true>() : go.template operator()<kernels::threads, false>();
+    auto next = partial.columns() == 1 ? partial : sum_pieces(partial);
+    auto const turn = [&]<int W, bool Wide> {
+      kernels::launch(kernels::cg_turn<W, Wide, T>, kernels::cover(std::uint32_t(p.rows()), kernels::runs(p.columns(), W)), p.stream(), p.data(), r.data(),
+                      next.data(), rr.data(), std::uint32_t(p.rows()), std::int64_t(p.columns()));
+    };
+    wide ? turn.template operator()<kernels::width<T>, true>() : turn.template operator()<1, false>();
+    return next;
+  }
+
+  /// EnSF's walk of every particle z along `steps`, its member in the same row of `own`; y and precision have one row, or
+  /// one a particle.
+  template <class H>
+  static void ensf_walk(S& z, S const& own, S const& y, S const& precision, H const& h, std::span<ensf_step<double> const> steps) {
+    for (S const* s : {&own, &y, &precision}) check_term(*s, z, "ensf_walk");
+    if (z.size() == 0) return;
+    std::vector<ensf_step<C>> rounded;
+    for (auto const& s : steps) rounded.push_back({C(s.alpha), C(s.precision), C(s.trust), C(s.keep), C(s.push), C(s.kick), s.draw});
+    device_array<ensf_step<C>> table(1, index_t(rounded.size()), z.stream());
+    copy_to_device(table.data(), rounded.data(), sizeof(ensf_step<C>) * rounded.size(), z.stream());
+    auto const go = [&]<bool Wide> {
+      kernels::launch(kernels::ensf_walks<Wide, T, H>, kernels::cover(kernels::height(z.rows()), kernels::runs(z.columns(), 4)), z.stream(), z.data(),
+                      kernels::extent{z.columns(), kernels::height(z.rows()), z.columns()}, source(own), source(y), source(precision), h, table.data(),
+                      int(steps.size()));
+    };
+    if (is_wide(z) && is_wide(own) && is_wide(y) && is_wide(precision))
+      go.template operator()<true>();
+    else
+      go.template operator()<false>();
+  }
+
+ private:
+  static device_array<double> zeros_of(device_array<double> const& like) {
+    device_array<double> x(like.rows(), like.columns(), like.stream());
+    if (x.size() > 0) check_cuda(cudaMemsetAsync(x.data(), 0, sizeof(double) * std::size_t(x.size()), x.stream()));
+    return x;
+  }
+};
+
+}  // namespace on_device
+}  // namespace sda

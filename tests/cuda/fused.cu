@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Fused steps against the generic text that defines them. Each that is offered must be seen: detection fails silently.
+#include "device_test.hpp"
+
+#include <sda/calculus/solve.hpp>
+
+using namespace sda;
+using sda_test::normals;
+using sda_test::to_device;
+using sda_test::to_host;
+
+template <class T> constexpr bool offers_all = requires(device_array<T>& x, device_array<double> const& c) {
+  algebra<device_array<T>>::cg_step(x, x, x, x, c);
+  algebra<device_array<T>>::ensf_walk(x, x, x, x, seen_directly{}, std::span<ensf_step<double> const>{});
+};
+static_assert(offers_all<float> && offers_all<double> && offers_all<__half> && offers_all<__nv_bfloat16>);
+
+TEMPLATE_TEST_CASE("the fused step of conjugate gradients is the step", "[cuda]", float, double) {
+  using T = TestType;
+  for (index_t const n : {1, 7, 40, 1024, 5001, 8192}) {
+    host_array<T> x = normals<T>(3, n, key{1}), r = normals<T>(3, n, key{2}), p = normals<T>(3, n, key{3});
+    host_array<T> const q = normals<T>(3, n, key{4});
+    auto dx = to_device<T>(x), dr = to_device<T>(r), dp = to_device<T>(p);
+    auto const dq = to_device<T>(q);
+    host_array<double> rr = dot(r, r);
+    rr(1, 0) = 0;   // a row that has converged keeps still
+    auto const next = cg_step(dx, dr, dp, dq, to_device<double>(rr));
+    auto const expected = cg_step(x, r, p, q, rr);
+    double const near = sda_test::few_ulps<T> * 10;
+    CHECK(sda_test::distance(to_host(next), expected) < near);
+    CHECK(sda_test::distance(to_host(dx), x) < near);
+    CHECK(sda_test::distance(to_host(dr), r) < near);
+    CHECK(sda_test::distance(to_host(dp), p) < near);
+  }
+}
+
+TEMPLATE_TEST_CASE("EnSF's walk in registers is the walk of every scalar", "[cuda]", float, double) {
+  using T = TestType;
+  auto const steps = ensf_steps(30, key{9});
+  for (index_t const n : {1, 6, 40}) {
+    host_array<T> const x = 3 * normals<T>(4, n, key{1}), y = normals<T>(1, n, key{2}), precision = normals<T>(1, n, key{3}).square() * 100;
+    host_array<T> z = normals<T>(4, n, key{4});
+    auto dz = to_device<T>(z);
+    algebra<device_array<T>>::ensf_walk(dz, to_device<T>(x), to_device<T>(y), to_device<T>(precision), seen_by_arctan{}, steps);
+    for (index_t r = 0; r < 4; ++r)
+      for (index_t c = 0; c < n; ++c)
+        for (auto const& s : steps) {
+          ensf_step<T> const rounded{T(s.alpha), T(s.precision), T(s.trust), T(s.keep), T(s.push), T(s.kick), s.draw};
+          z(r, c) = ensf_move(z(r, c), x(r, c), y(0, c), precision(0, c), seen_by_arctan{}, rounded, normal<T>(s.draw, r, c));
+        }
+    CHECK(sda_test::distance(to_host(dz), z) < (std::same_as<T, float> ? 1e-4 : 1e-10));
+  }
+}
