@@ -79,6 +79,7 @@
 
 #include <sda/filter/ensemble.hpp>
 #include <sda/filter/ensemble_kalman.hpp>
+#include <sda/filter/ensf_scalar.hpp>
 #include <sda/filter/ienks.hpp>
 #include <sda/filter/inflation.hpp>
 #include <sda/filter/letkf.hpp>

@@ -59,8 +59,7 @@ template <class D, class O, class G = double, class Spread = tweedie, class Infl
   }
 
   auto gain(auto const& prior, auto const& sight, level l) const {
-    auto const error = detail::inflated(seen.error, added(l));
-    return kalman_gain{sight, spread.at(prior, l), [error](auto const& d) { return error.solve(d); }};
+    return kalman_gain{sight, spread.at(prior, l), [error = detail::inflated(seen.error, added(l))](auto const& d) { return error.solve(d); }};
   }
 
  private:

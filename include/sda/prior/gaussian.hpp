@@ -21,8 +21,10 @@ template <class Q, class S> concept Basis = State<S> && LinearMap<Q, S> && requi
 
 /// The coordinates a state already has: Λ is the diagonal of the covariance.
 struct canonical {
-  template <State S> S operator()(S x) const { return x; }
-  template <State S> S adjoint(S c) const { return c; }
+  template <State S> S operator()(S const& x) const { return clone(x); }
+  template <State S> S operator()(S&& x) const { return std::move(x); }
+  template <State S> S adjoint(S const& c) const { return clone(c); }
+  template <State S> S adjoint(S&& c) const { return std::move(c); }
 };
 
 /// d orthonormal directions as the columns of a d x d state, with its transpose beside it.
@@ -154,7 +156,7 @@ template <State S, Basis<S> Q = canonical> struct gaussian {
   S mean, variance;
   Q basis{};
 
-  S operator()(S const& x, level l) const { return linearize(x, l).value(); }
+  S operator()(S const& x, level l) const { return clone(linearize(x, l).value()); }
   gaussian_at<S, Q> linearize(S const& x, level l) const { return {mean, variance, basis, x, l}; }
 };
 template <class S> gaussian(S, S) -> gaussian<S>;
