@@ -16,6 +16,7 @@ template <class D, class O, class Solve = gmres> struct diffpir {
   O seen;
   double lambda = 8;
   Solve solve{2};
+  solve_in space = solve_in::states;
 
   template <State S>
     requires Guidable<diffpir, S>
@@ -30,12 +31,12 @@ template <class D, class O, class Solve = gmres> struct diffpir {
 
   auto gain(auto const&, auto const& sight, level l) const {
     require(lambda > 0, "diffpir: lambda = ", lambda);
-    detail::scaled const rho{flat_prior{}.variance(l) / lambda};
-    return kalman_gain{sight, rho, innovation_weight{solve, seen.error, sight, rho}};
+    return solved_gain{solve, seen.error, sight, detail::scaled{flat_prior{}.variance(l) / lambda}, space};
   }
 };
 template <class D, class O> diffpir(D, O) -> diffpir<D, O>;
 template <class D, class O> diffpir(D, O, double) -> diffpir<D, O>;
 template <class D, class O, class Solve> diffpir(D, O, double, Solve) -> diffpir<D, O, Solve>;
+template <class D, class O, class Solve> diffpir(D, O, double, Solve, solve_in) -> diffpir<D, O, Solve>;
 
 }  // namespace sda

@@ -47,6 +47,37 @@ template <class Solve, class R, class A, class C> innovation_weight(Solve const&
 template <class Solve, class R, class A, class C, class M>
 innovation_weight(Solve const&, R const&, A const&, C, M) -> innovation_weight<Solve, R, A, C, M>;
 
+/// Where the vectors of a solver live: as many numbers as there are observations, or as a state has.
+enum class solve_in { observations, states };
+
+/// K = C Aᵀ (R + A C Aᵀ)⁻¹ by a solver, or what is the same, (I + C Aᵀ R⁻¹ A)⁻¹ C Aᵀ R⁻¹: the push-through form, whose
+/// vectors stay small where there are many more observations than unknowns. Each product costs one C, one A and one Aᵀ.
+template <class Solve, class R, class A, class C, class M = identity> struct solved_gain {
+  Solve const& solve;
+  R const& error;
+  A const& sight;
+  C spread;
+  solve_in space;
+  M precondition{};
+
+  auto operator()(auto const& d) const {
+    return space == solve_in::observations ? spread(sight.vjp(weighed(d))) : pushed(sight.vjp(error.solve(d)));
+  }
+  auto adjoint(auto const& u) const {
+    return space == solve_in::observations ? weighed(sight.jvp(spread(u))) : error.solve(sight.jvp(pushed(u)));
+  }
+
+ private:
+  auto weighed(auto const& d) const { return innovation_weight{solve, error, sight, spread, precondition}(d); }
+  auto pushed(auto const& g) const {
+    return push_through(solve, spread, [this](auto const& u) { return sight.vjp(error.solve(sight.jvp(u))); }, g);
+  }
+};
+template <class Solve, class R, class A, class C>
+solved_gain(Solve const&, R const&, A const&, C, solve_in) -> solved_gain<Solve, R, A, C>;
+template <class Solve, class R, class A, class C, class M>
+solved_gain(Solve const&, R const&, A const&, C, solve_in, M) -> solved_gain<Solve, R, A, C, M>;
+
 namespace detail {
 
 // A denoiser's value where nobody asks for its Jacobian.

@@ -17,6 +17,7 @@ template <class D, class O, class Spread = unit_prior, class Solve = gmres> stru
   O seen;
   Spread spread{};
   Solve solve{2};
+  solve_in space = solve_in::observations;
 
   template <State S>
     requires Guidable<jfps, S>
@@ -30,12 +31,12 @@ template <class D, class O, class Spread = unit_prior, class Solve = gmres> stru
   }
 
   auto gain(auto const& prior, auto const& sight, level l) const {
-    auto const c = spread.at(prior, l);
-    return kalman_gain{sight, c, innovation_weight{solve, seen.error, sight, c}};
+    return solved_gain{solve, seen.error, sight, spread.at(prior, l), space};
   }
 };
 template <class D, class O> jfps(D, O) -> jfps<D, O>;
 template <class D, class O, class C> jfps(D, O, C) -> jfps<D, O, C>;
 template <class D, class O, class C, class Solve> jfps(D, O, C, Solve) -> jfps<D, O, C, Solve>;
+template <class D, class O, class C, class Solve> jfps(D, O, C, Solve, solve_in) -> jfps<D, O, C, Solve>;
 
 }  // namespace sda

@@ -4,9 +4,6 @@
 
 namespace sda {
 
-/// Where the vectors of a solver live: as many numbers as there are observations, or as a state has.
-enum class solve_in { observations, states };
-
 /// No preconditioner at any level.
 struct no_preconditioner {
   identity operator()(level) const { return {}; }
@@ -17,9 +14,8 @@ struct no_preconditioner {
 ///   E[x_0 | x_t, y] ≈ x̂ + V Aᵀ (R + A V Aᵀ)⁻¹ (y - A(x̂)),   V = (σ²/α) ∂x̂/∂x_t,
 ///
 /// exact for Gaussian priors, linear operators and enough iterations. V is the denoiser's vjp (a trained network's Jacobian is
-/// not quite symmetric: hence GMRES by default). Costs one evaluation and iterations + 1 vjps of the denoiser, whichever space
-/// the solver works in: with many more observations than unknowns solve_in::states keeps its vectors small, by
-/// (I + V Aᵀ R⁻¹ A) u = V Aᵀ R⁻¹ (y - A(x̂)). `precondition(l)` is an approximate inverse of what is solved at level l.
+/// not quite symmetric: hence GMRES by default). Costs one evaluation and iterations + 1 vjps of the denoiser, in whichever
+/// space the solver works. `precondition(l)` gives an approximate inverse of R + A V Aᵀ at level l, for solve_in::observations.
 template <class D, class O, class Solve = gmres, class Precondition = no_preconditioner> struct mmps {
   D denoiser;
   O seen;
@@ -38,27 +34,8 @@ template <class D, class O, class Solve = gmres, class Precondition = no_precond
     return linear_guidance<mmps, S>(*this, x, l);
   }
 
-  template <class P, class A> struct gain_at {
-    mmps const& of;
-    A const& sight;
-    detail::tweedie_at<P> spread;   // V
-    level l;
-
-    auto operator()(auto const& d) const {
-      return of.space == solve_in::observations ? spread(sight.vjp(weighed(d))) : pushed(sight.vjp(of.seen.error.solve(d)));
-    }
-    auto adjoint(auto const& u) const {
-      return of.space == solve_in::observations ? weighed(sight.jvp(spread(u))) : of.seen.error.solve(sight.jvp(pushed(u)));
-    }
-
-   private:
-    auto weighed(auto const& d) const { return innovation_weight{of.solve, of.seen.error, sight, spread, of.precondition(l)}(d); }
-    auto pushed(auto const& g) const {   // (I + V N)⁻¹ V g,  N = Aᵀ R⁻¹ A
-      return push_through(of.solve, spread, [this](auto const& u) { return sight.vjp(of.seen.error.solve(sight.jvp(u))); }, g);
-    }
-  };
-  template <class P, class A> gain_at<P, A> gain(P const& prior, A const& sight, level l) const {
-    return {*this, sight, tweedie{}.at(prior, l), l};
+  auto gain(auto const& prior, auto const& sight, level l) const {
+    return solved_gain{solve, seen.error, sight, tweedie{}.at(prior, l), space, precondition(l)};
   }
 };
 template <class D, class O> mmps(D, O) -> mmps<D, O>;

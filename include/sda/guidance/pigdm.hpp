@@ -1,8 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include <sda/guidance/gain.hpp>
+#include <sda/guidance/dps.hpp>
 
 namespace sda {
+
+/// The spread with which a DDIM(eta) step of pigdm is the published one, without observation errors: x_s moves by
+/// α_s α_t ∂x̂/∂x_tᵀ A† (y - A(x̂)).
+struct pigdm_steps {
+  static constexpr bool needs_jacobian = false;
+  ddim_steps steps;
+  double variance(level l) const { return l.sigma * l.sigma * steps.pull(l) / (l.alpha * l.alpha * steps.after(l).alpha); }
+  auto at(auto const&, level l) const { return detail::scaled{variance(l)}; }
+};
 
 /// Pseudo-inverse guided diffusion (Song, Vahdat, Mardani & Kautz, 2023):
 ///
