@@ -162,7 +162,7 @@ template <class T> T __shfl_xor_sync(unsigned, T x, int step) { return emulator:
 template <class T> T __shfl_sync(unsigned, T x, int lane) { return emulator::running.shuffle(x, unsigned(lane)); }
 
 // The runtime's calls, as far as the wing makes them.
-enum cudaError_t { cudaSuccess = 0, cudaErrorInvalidValue = 1, cudaErrorMemoryAllocation = 2, cudaErrorStreamCaptureUnsupported = 900 };
+enum cudaError_t { cudaSuccess = 0, cudaErrorInvalidValue = 1, cudaErrorMemoryAllocation = 2, cudaErrorNotReady = 600, cudaErrorStreamCaptureUnsupported = 900 };
 inline char const* cudaGetErrorName(cudaError_t e) { return e == cudaSuccess ? "cudaSuccess" : "cudaError"; }
 inline char const* cudaGetErrorString(cudaError_t e) { return e == cudaSuccess ? "no error" : "emulated device error"; }
 inline cudaError_t cudaGetLastError() { return cudaSuccess; }
@@ -207,6 +207,7 @@ inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* s, unsigned) { return
 inline cudaError_t cudaStreamDestroy(cudaStream_t s) { return delete s, cudaSuccess; }
 inline cudaError_t cudaStreamSynchronize(cudaStream_t s) { return s && s->captured ? cudaErrorStreamCaptureUnsupported : cudaSuccess; }
 inline cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }
+inline cudaError_t cudaStreamQuery(cudaStream_t) { return cudaSuccess; }
 inline cudaError_t cudaStreamIsCapturing(cudaStream_t s, cudaStreamCaptureStatus* status) {
   return *status = s && s->captured ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone, cudaSuccess;
 }

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <sda/cuda/device_array.hpp>
+#include <sda/cuda/rendezvous.hpp>
+#include <sda/trajectory/communicator.hpp>
+
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+#include <memory>
+#include <nccl.h>
+#include <type_traits>
+
+namespace sda {
+
+/// One rank of an NCCL communicator, one device a rank: device states travel from device to device, on their own streams, and
+/// no call waits for the host. The ranks must bring the same shapes. Copies are the same communicator.
+class nccl_communicator {
+ public:
+  /// A world of `size` processes that share an identity; collective. Throws when it is not complete within `patience` seconds.
+  nccl_communicator(ncclUniqueId id, int rank, int size, double patience = 50) : rank_(rank), size_(size), patience_(patience) {
+    ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+    config.blocking = 0;   // so that a rank that never comes can be given up
+    ncclComm_t made = nullptr;
+    ncclResult_t const started = ncclCommInitRankConfig(&made, size, id, rank, &config);
+    require(made != nullptr, "nccl: ", ncclGetErrorString(started));
+    comm_.reset(made, [](ncclComm_t c) { ncclCommAbort(c); });   // never waits, unlike ncclCommDestroy
+    settle(started, "ncclCommInitRank");
+  }
+  /// From a communicator of the caller's, which stays the caller's and outlives this.
+  explicit nccl_communicator(ncclComm_t native) : comm_(native, [](ncclComm_t) {}) {
+    settle(ncclCommUserRank(native, &rank_), "ncclCommUserRank");
+    settle(ncclCommCount(native, &size_), "ncclCommCount");
+  }
+  int rank() const { return rank_; }
+  int size() const { return size_; }
+  ncclComm_t native() const { return comm_.get(); }
+
+  /// Makes the row block share(rows, rank, size) of every rank common.
+  template <class T> void all_gather(device_array<T>& whole) const {
+    index_t const n = whole.rows(), c = whole.columns();
+    if (whole.size() == 0 || size_ == 1) return;
+    auto const at = [&](int r) { return whole.data() + share(n, r, size_).first * c; };
+    auto const bytes = [&](int r) { return std::size_t((share(n, r, size_).last - share(n, r, size_).first) * c) * sizeof(T); };
+    if (n % size_ == 0) return settle(ncclAllGather(at(rank_), whole.data(), bytes(rank_), ncclChar, native(), whole.stream()), "ncclAllGather");
+    settle(ncclGroupStart(), "ncclGroupStart");   // unequal shares: each rank tells the others its own
+    for (int r = 0; r < size_; ++r)
+      if (bytes(r) > 0) ncclBroadcast(at(r), at(r), bytes(r), ncclChar, r, native(), whole.stream());
+    settle(ncclGroupEnd(), "ncclBroadcast");
+  }
+
+  /// The sum over all ranks, the same bits on each; the order of summation is NCCL's.
+  template <class T> void all_reduce(device_array<T>& x) const {
+    if (x.size() > 0) settle(ncclAllReduce(x.data(), x.data(), std::size_t(x.size()), type_of(x.data()), ncclSum, native(), x.stream()), "ncclAllReduce");
+  }
+
+  /// Makes x what it is on `root`.
+  template <class T> void broadcast(device_array<T>& x, int root = 0) const {
+    if (x.size() > 0) settle(ncclBroadcast(x.data(), x.data(), std::size_t(x.size()) * sizeof(T), ncclChar, root, native(), x.stream()), "ncclBroadcast");
+  }
+
+  /// Waits for what was enqueued on a stream; throws when a rank failed or nothing has ended after `patience` seconds.
+  void wait(cudaStream_t stream) const {
+    on_device::deadline const until(patience_);
+    for (;;) {
+      cudaError_t const e = cudaStreamQuery(stream);
+      if (e == cudaSuccess) return;
+      if (e != cudaErrorNotReady) check_cuda(e);
+      give_up_unless(until, "the stream");
+    }
+  }
+
+ private:
+  static ncclDataType_t type_of(float const*) { return ncclFloat; }
+  static ncclDataType_t type_of(double const*) { return ncclDouble; }
+  static ncclDataType_t type_of(__half const*) { return ncclHalf; }
+  static ncclDataType_t type_of(__nv_bfloat16 const*) { return ncclBfloat16; }
+
+  /// Lets a call that is still in progress end; throws what went wrong.
+  void settle(ncclResult_t result, char const* what) const {
+    on_device::deadline const until(patience_);
+    while (result == ncclInProgress) {
+      ncclResult_t state = ncclSuccess;
+      result = ncclCommGetAsyncError(native(), &state);
+      if (result == ncclSuccess) result = state;
+      if (result == ncclInProgress) give_up_unless(until, what);
+    }
+    require(result == ncclSuccess, "nccl: rank ", rank_, " of ", size_, ", ", what, ": ", ncclGetErrorString(result));
+  }
+  void give_up_unless(on_device::deadline const& until, char const* what) const {
+    ncclResult_t state = ncclSuccess;
+    ncclCommGetAsyncError(native(), &state);
+    require(state == ncclSuccess || state == ncclInProgress, "nccl: rank ", rank_, " of ", size_, ", ", what, ": ", ncclGetErrorString(state));
+    require(until.milliseconds_left() > 0, "nccl: rank ", rank_, " of ", size_, " waited ", patience_, " s for ", what,
+            ": another rank died, hangs or calls something else");
+    std::this_thread::sleep_for(std::chrono::microseconds(50));
+  }
+
+  std::shared_ptr<std::remove_pointer_t<ncclComm_t>> comm_;
+  int rank_ = 0, size_ = 1;
+  double patience_ = 50;
+};
+
+/// The world of the processes that torchrun, srun or mpirun started, each with the device of its local rank.
+inline nccl_communicator nccl_world(launched const& me = launched_by_environment(), double patience = 50) {
+  int devices = 0;
+  check_cuda(cudaGetDeviceCount(&devices));
+  require(devices > 0, "nccl: rank ", me.rank, " of ", me.size, " has no device");
+  check_cuda(cudaSetDevice(me.local_rank % devices));
+  ncclUniqueId id{};
+  if (me.rank == 0) require(ncclGetUniqueId(&id) == ncclSuccess, "nccl: no identity for a world could be made");
+  rendezvous(me, &id, sizeof id, patience);
+  return {id, me.rank, me.size, patience};
+}
+
+/// The NCCL world of the ranks of another communicator that can broadcast host memory (an mpi_communicator). The caller has
+/// chosen its device.
+template <class C>
+  requires requires(C const& c, void* p) { c.broadcast(p, std::size_t{}); }
+nccl_communicator nccl_like(C const& comm, double patience = 50) {
+  ncclUniqueId id{};
+  if (comm.rank() == 0) require(ncclGetUniqueId(&id) == ncclSuccess, "nccl: no identity for a world could be made");
+  comm.broadcast(&id, sizeof id);
+  return {id, comm.rank(), comm.size(), patience};
+}
+
+}  // namespace sda

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// Device ranks: threads that meet over TCP and then over NCCL. Real devices are one a rank; the emulated one serves any number.
+#include "device_test.hpp"
+
+#include <sda/calculus/schedule.hpp>
+#include <sda/cuda/nccl.hpp>
+#include <sda/prior/gaussian.hpp>
+#include <sda/sampler/corrector.hpp>
+#include <sda/sampler/multistep.hpp>
+#include <sda/sampler/sample.hpp>
+#include <sda/trajectory/window.hpp>
+
+#include <atomic>
+#include <thread>
+
+using namespace sda;
+using sda_test::normals;
+using sda_test::to_device;
+using sda_test::to_host;
+
+static_assert(Communicator<nccl_communicator, device_array<float>> && Communicator<nccl_communicator, device_array<double>>);
+
+namespace sda_test {
+
+inline std::vector<int> world_sizes() {
+#if defined(SDA_CUDA_EMULATED)
+  return {1, 2, 3, 5};
+#else
+  return {1};
+#endif
+}
+inline std::atomic<int> next_port = 40000 + int(::getpid()) % 15000;
+
+/// body(me) on one thread a rank; the messages of those that threw.
+template <class Body> std::vector<std::string> on_ranks(int started, int size, Body const& body) {
+  std::vector<std::string> failures(static_cast<std::size_t>(started));
+  std::vector<std::thread> ranks;
+  int const port = next_port++;
+  for (int r = 0; r < started; ++r)
+    ranks.emplace_back([&, r] {
+      try {
+        body(launched{.rank = r, .size = size, .local_rank = 0, .address = "127.0.0.1", .port = port});
+      } catch (std::exception const& e) {
+        failures[std::size_t(r)] = e.what();
+      }
+    });
+  for (auto& t : ranks) t.join();
+  return failures;
+}
+template <class Body> void require_all(int size, Body const& body) {
+  for (auto const& why : on_ranks(size, size, body)) CHECK(why == "");
+}
+
+}  // namespace sda_test
+
+TEST_CASE("windowed sampling over device ranks gives the bits of one", "[cuda]") {
+  window_plan const plan{13, 3, 5, 2, window_mode::average, 3};
+  host_array<float> const mean = normals<float>(1, plan.window_columns(), key{1}), variance = normals<float>(1, plan.window_columns(), key{2}).square() + 0.1f;
+  auto const run = [&](auto const& comm) {
+    gaussian const prior{to_device<float>(mean), to_device<float>(variance)};
+    device_array<float> const like(2, plan.columns(), sda_test::device_stream());
+    return to_host<float>(sample(pc{adams_bashforth<2>{}, langevin{}, 1}, windowed{plan, prior, comm}, vp_cosine{}, 5, like, key{3}));
+  };
+  auto const alone = run(solo{});
+  for (int const size : sda_test::world_sizes())
+    sda_test::require_all(size, [&](launched const& me) { require((run(nccl_world(me)) == alone).all(), "the bits differ"); });
+}
+
+TEST_CASE("device ranks gather unequal shares, sum and broadcast", "[cuda]") {
+  for (int const size : sda_test::world_sizes())
+    for (index_t const n : {1, 4, 15, 17})
+      sda_test::require_all(size, [&](launched const& me) {
+        auto const world = nccl_world(me);
+        auto const whole = to_device<double>(normals(n, 6, key{4}));
+        auto const [first, last] = share(n, me.rank, me.size);
+        auto mine = zeros_like(whole);
+        if (last > first) copy_block(mine, first, 0, whole, first, 0, last - first, 6);
+        world.all_gather(mine);
+        world.wait(mine.stream());
+        require((to_host(mine) == to_host(whole)).all(), "all_gather");
+
+        host_array<double> expected = host_array<double>::Zero(n, 3);
+        for (int r = 0; r < me.size; ++r) expected += normals(n, 3, key{5}.fold(std::uint64_t(r)));
+        auto sum = to_device<double>(normals(n, 3, key{5}.fold(std::uint64_t(me.rank))));
+        world.all_reduce(sum);
+        require(sda_test::distance(to_host(sum), expected) < 1e-14, "all_reduce");
+
+        auto told = me.rank == me.size - 1 ? sda::clone(whole) : zeros_like(whole);
+        world.broadcast(told, me.size - 1);
+        require((to_host(told) == to_host(whole)).all(), "broadcast");
+
+        nccl_communicator const borrowed(world.native());
+        require(borrowed.rank() == me.rank && borrowed.size() == me.size, "a native communicator keeps its ranks");
+      });
+}
+
+TEST_CASE("a world that is not complete, or not one, throws on every rank that came", "[cuda]") {
+  auto const absent = sda_test::on_ranks(2, 3, [](launched const& me) { rendezvous(me, nullptr, 0, 0.3); });
+  CHECK(absent[0].find("only 2 of 3 ranks came") != std::string::npos);
+  char word[8] = "no";
+  auto const mismatched = sda_test::on_ranks(2, 2, [&](launched me) {
+    char mine[8] = "";
+    if (me.rank == 1) me.size = 3;
+    rendezvous(me, me.rank == 0 ? word : mine, sizeof word, 2);
+  });
+  CHECK(mismatched[0].find("rank 1 of 3 came to a world of 2") != std::string::npos);
+  CHECK(mismatched[1].find("rank 0 went away") != std::string::npos);
+}
+
+TEST_CASE("a launcher's variables say who one is", "[cuda]") {
+  for (auto const* name : {"RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "SLURM_PROCID", "SLURM_NTASKS"}) ::unsetenv(name);
+  CHECK(launched_by_environment().size == 1);
+  ::setenv("SLURM_PROCID", "2", 1), ::setenv("SLURM_NTASKS", "4", 1);
+  CHECK((launched_by_environment().rank == 2 && launched_by_environment().size == 4));
+  ::setenv("RANK", "1", 1), ::setenv("WORLD_SIZE", "2", 1), ::setenv("MASTER_ADDR", "node7", 1), ::setenv("MASTER_PORT", "1234", 1);   // torchrun inside srun
+  auto const me = launched_by_environment();
+  CHECK((me.rank == 1 && me.size == 2 && me.address == "node7" && me.port == 1235));
+  ::setenv("RANK", "two", 1);
+  CHECK_THROWS_AS(launched_by_environment(), error);
+  ::setenv("RANK", "2", 1);
+  CHECK_THROWS_AS(launched_by_environment(), error);
+  for (auto const* name : {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "SLURM_PROCID", "SLURM_NTASKS"}) ::unsetenv(name);
+}
