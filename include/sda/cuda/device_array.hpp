@@ -3,6 +3,8 @@
 #include <sda/core/config.hpp>
 #include <sda/core/error.hpp>
 
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
 #include <cuda_runtime.h>
 #include <memory>
 #include <utility>

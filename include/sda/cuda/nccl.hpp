@@ -4,8 +4,6 @@
 #include <sda/cuda/rendezvous.hpp>
 #include <sda/trajectory/communicator.hpp>
 
-#include <cuda_bf16.h>
-#include <cuda_fp16.h>
 #include <memory>
 #include <nccl.h>
 #include <type_traits>

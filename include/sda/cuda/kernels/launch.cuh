@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <cuda_bf16.h>
-#include <cuda_fp16.h>
 
 /// Kernels take pointers, sizes and plain values; they know no states, allocate nothing and wait for nothing.
 namespace sda::kernels {
