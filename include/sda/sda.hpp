@@ -10,6 +10,7 @@
 #include <sda/core/parallel.hpp>
 #include <sda/core/random.hpp>
 
+#include <sda/state/host.hpp>
 #include <sda/state/state.hpp>
 #include <sda/state/terms.hpp>
 #include <sda/state/transpose.hpp>
@@ -54,7 +55,9 @@
 #include <sda/observation/steps.hpp>
 #include <sda/observation/values.hpp>
 
+#include <sda/guidance/cfg.hpp>
 #include <sda/guidance/diffpir.hpp>
+#include <sda/guidance/dps.hpp>
 #include <sda/guidance/gain.hpp>
 #include <sda/guidance/jfps.hpp>
 #include <sda/guidance/likelihood.hpp>
