@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sda/filter/ensemble_kalman.hpp>
 #include <sda/filter/ienks.hpp>
+#include <sda/observation/error_covariance.hpp>
+#include <sda/observation/masked.hpp>
 #include <sda_test.hpp>
 
 #include <Eigen/Dense>
@@ -10,31 +12,17 @@ using S = host_array<double>;
 
 namespace {
 
-// y = x[0 .. p) with variances of its own: the least that a filter needs.
-struct first_columns {
-  index_t n, p;
-  S operator()(S const& x) const { return x.leftCols(p); }
-  S adjoint(S const& u) const {
-    S x = S::Zero(u.rows(), n);
-    x.leftCols(p) = u;
-    return x;
-  }
-};
-struct variances {
-  S r;
-  S apply(S const& v) const { return v.rowwise() * r.row(0); }
-  S solve(S const& v) const { return v.rowwise() / r.row(0); }
-  S draw(key k, S const& like) const { return sda_test::normals(like.rows(), like.cols(), k).rowwise() * r.sqrt().row(0); }
-};
-
 struct problem {
   index_t n = 9, p = 5, members = 30;
   S forecast = sda_test::normals(members, n, key{1});
-  observation<first_columns, S, variances> seen{{n, p}, sda_test::normals(1, p, key{2}), {sda_test::normals(1, p, key{3}).square() + 0.1}};
+  // y = x[0 .. p) with variances of its own
+  observation<masked<S>, S, diagonal_error<S>> seen{{forecast, std::vector<std::int64_t>{0, 1, 2, 3, 4}, n},
+                                                    sda_test::normals(1, p, key{2}),
+                                                    diagonal_error<S>(sda_test::normals(1, p, key{3}).square() + 0.1)};
 
   Eigen::MatrixXd gain(Eigen::MatrixXd const& c) const {
     Eigen::MatrixXd const h = Eigen::MatrixXd::Identity(p, n);
-    Eigen::MatrixXd const r = seen.error.r.row(0).matrix().asDiagonal();
+    Eigen::MatrixXd const r = seen.error.variance().row(0).matrix().asDiagonal();
     return c * h.transpose() * (h * c * h.transpose() + r).inverse();
   }
 };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sda/filter/ensemble_kalman.hpp>
 #include <sda/filter/letkf.hpp>
+#include <sda/observation/error_covariance.hpp>
+#include <sda/observation/masked.hpp>
 #include <sda_test.hpp>
 
 using namespace sda;
@@ -8,30 +10,12 @@ using S = host_array<double>;
 
 namespace {
 
-struct every_second {
-  index_t n;
-  S operator()(S const& x) const {
-    S y(x.rows(), (n + 1) / 2);
-    for (index_t c = 0; c < y.cols(); ++c) y.col(c) = x.col(2 * c);
-    return y;
-  }
-  S adjoint(S const& u) const {
-    S x = S::Zero(u.rows(), n);
-    for (index_t c = 0; c < u.cols(); ++c) x.col(2 * c) = u.col(c);
-    return x;
-  }
-};
-struct variances {
-  S r;
-  S apply(S const& v) const { return v.rowwise() * r.row(0); }
-  S solve(S const& v) const { return v.rowwise() / r.row(0); }
-  S draw(key k, S const& like) const { return sda_test::normals(like.rows(), like.cols(), k).rowwise() * r.sqrt().row(0); }
-};
-
 struct problem {
   index_t n = 21, members = 6;
   S forecast = sda_test::normals(members, n, key{1});
-  observation<every_second, S, variances> seen{{n}, sda_test::normals(1, 11, key{2}), {sda_test::normals(1, 11, key{3}).square() + 0.1}};
+  observation<masked<S>, S, diagonal_error<S>> seen{{forecast, std::vector<std::int64_t>{0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20}, n},
+                                                    sda_test::normals(1, 11, key{2}),
+                                                    diagonal_error<S>(sda_test::normals(1, 11, key{3}).square() + 0.1)};
   localisation everywhere(double taper = 1) const {
     localisation near;
     for (index_t c = 0; c < n; ++c) {
@@ -77,7 +61,7 @@ TEST_CASE("a taper divides the error variance, and columns out of reach keep the
   problem const t;
   S tapered = t.forecast, inflated = t.forecast;
   auto coarse = t.seen;
-  coarse.error.r *= 4;
+  coarse.error = diagonal_error<S>(S(4 * t.seen.error.variance()));
   letkf{.near = t.everywhere(0.25)}.analyse(tapered, t.seen, key{});
   etkf{}.analyse(inflated, coarse, key{});
   CHECK((tapered - inflated).abs().maxCoeff() <= 1e-13);
