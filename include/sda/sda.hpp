@@ -15,8 +15,10 @@
 #include <sda/state/terms.hpp>
 #include <sda/state/transpose.hpp>
 
+#include <sda/calculus/block_tridiagonal.hpp>
 #include <sda/calculus/check.hpp>
 #include <sda/calculus/eigen_jacobi.hpp>
+#include <sda/calculus/lbfgs.hpp>
 #include <sda/calculus/level.hpp>
 #include <sda/calculus/linearize.hpp>
 #include <sda/calculus/ode.hpp>
@@ -83,7 +85,11 @@
 #include <sda/filter/ensemble.hpp>
 #include <sda/filter/ensemble_kalman.hpp>
 #include <sda/filter/ensf_scalar.hpp>
+#include <sda/filter/exact_finish.hpp>
+#include <sda/filter/four_d_var.hpp>
 #include <sda/filter/ienks.hpp>
 #include <sda/filter/inflation.hpp>
+#include <sda/filter/kalman.hpp>
 #include <sda/filter/letkf.hpp>
 #include <sda/filter/localisation.hpp>
+#include <sda/filter/variational.hpp>
