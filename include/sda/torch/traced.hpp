@@ -15,7 +15,7 @@ class traced {
     torch::AutoGradMode const on(true);
     x_ = x.detach().clone().requires_grad_();
     y_ = f(x_);
-    require(y_.dim() >= 1 && y_.size(0) == x.size(0), "traced: ", x.size(0), " rows became a tensor of ", y_.sizes());
+    require(y_.dim() >= 1 && y_.size(0) == x.size(0), "traced: ", x.size(0), " rows became a tensor of ", c10::str(y_.sizes()));
     value_ = y_.detach().clone();
   }
 
@@ -33,7 +33,7 @@ class traced {
 
  private:
   static at::Tensor like(at::Tensor const& u, at::Tensor const& y) {
-    require(u.numel() == y.numel(), "traced: a direction of ", u.sizes(), " where ", y.sizes(), " belongs");
+    require(u.numel() == y.numel(), "traced: a direction of ", c10::str(u.sizes()), " where ", c10::str(y.sizes()), " belongs");
     return u.detach().to(y.options().requires_grad(false)).reshape(y.sizes());
   }
   // y may not depend on x at all: then there is nothing to pull back.
