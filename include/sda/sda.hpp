@@ -82,6 +82,7 @@
 #include <sda/sampler/sampler.hpp>
 #include <sda/sampler/stochastic.hpp>
 
+#include <sda/filter/eakf.hpp>
 #include <sda/filter/ensemble.hpp>
 #include <sda/filter/ensemble_kalman.hpp>
 #include <sda/filter/ensf_scalar.hpp>
@@ -92,4 +93,5 @@
 #include <sda/filter/kalman.hpp>
 #include <sda/filter/letkf.hpp>
 #include <sda/filter/localisation.hpp>
+#include <sda/filter/particle.hpp>
 #include <sda/filter/variational.hpp>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <exact.hpp>
 #include <sda/filter/ensemble_kalman.hpp>
 #include <sda/filter/ienks.hpp>
 #include <sda/observation/error_covariance.hpp>
 #include <sda/observation/masked.hpp>
-#include <sda_test.hpp>
 
 #include <Eigen/Dense>
 
@@ -126,4 +126,54 @@ TEST_CASE("on a linear problem the iterative smoother is the etkf after one step
   etkf{}.analyse(end, t.seen, key{});
   CHECK(runs == 2);   // one step, and one that finds nothing left
   CHECK((forecast(start) - end).abs().maxCoeff() <= 1e-10);
+}
+
+// An ensemble smoother is an ensemble filter of trajectories: rows hold past and present, only the present is seen.
+TEST_CASE("on rows of past and present the etkf is the ensemble smoother: the past moves by its own covariance with what is seen") {
+  problem const t;
+  index_t const n = t.n;
+  S const past = sda_test::normals(t.members, n, key{10});
+  S both(t.members, 2 * n);
+  both << past, t.forecast;
+  observation const seen{masked<S>(both, std::vector<std::int64_t>{9, 10, 11, 12, 13}, 2 * n), t.seen.y, t.seen.error};
+  S present = t.forecast, smoothed = both;
+  etkf{}.analyse(present, t.seen, key{});
+  etkf{}.analyse(smoothed, seen, key{});
+  CHECK((smoothed.rightCols(n) - present).abs().maxCoeff() <= 1e-12);
+  Eigen::MatrixXd const c = covariance(both), cross = c.block(0, n, n, t.p);
+  Eigen::MatrixXd const r = t.seen.error.variance().row(0).matrix().asDiagonal();
+  Eigen::MatrixXd const gain = cross * (c.block(n, n, t.p, t.p) + r).inverse();
+  Eigen::VectorXd const innovation = t.seen.y.row(0).matrix().transpose() - both.middleCols(n, t.p).colwise().mean().matrix().transpose();
+  Eigen::VectorXd const expected = past.colwise().mean().matrix().transpose() + gain * innovation;
+  CHECK((smoothed.leftCols(n).colwise().mean().matrix().transpose() - expected).norm() <= 1e-12);
+  CHECK((covariance(smoothed).topLeftCorner(n, n) - (c.topLeftCorner(n, n) - gain * cross.transpose())).norm() <= 1e-12);
+}
+
+// What the model adds is made orthogonal to the ensemble, with the variance of the model: then sample moments are exact.
+TEST_CASE("cycled on a linear chain the ensemble smoother has the moments of rauch, tung and striebel") {
+  index_t const members = 9;
+  double const phi = 0.8;
+  std::vector<sda_test::exact::seen_at_step> const chain{{1.2, 0.5}, {0, 0}, {-0.5, 0.5}, {0.3, 0.5}, {0, 0}, {2, 0.5}};
+  S trajectory(members, 0);
+  for (std::size_t i = 0; i < chain.size(); ++i) {
+    Eigen::MatrixXd known(members, trajectory.cols() + 1);
+    known << Eigen::VectorXd::Ones(members), trajectory.matrix();
+    Eigen::VectorXd fresh = sda_test::normals(members, 1, key{11}.fold(i)).matrix();
+    fresh -= known * (known.transpose() * known).ldlt().solve(known.transpose() * fresh);
+    fresh *= std::sqrt((i == 0 ? 1 : 1 - phi * phi) * double(members - 1)) / fresh.norm();
+    S longer(members, trajectory.cols() + 1);
+    longer.leftCols(trajectory.cols()) = trajectory;
+    longer.col(trajectory.cols()) = fresh.array();
+    if (i > 0) longer.col(trajectory.cols()) += phi * trajectory.col(trajectory.cols() - 1);
+    trajectory = longer;
+    if (chain[i].variance <= 0) continue;
+    observation const seen{masked<S>(trajectory, std::vector<std::int64_t>{std::int64_t(i)}, trajectory.cols()), S(S::Constant(1, 1, chain[i].y)),
+                           diagonal_error<S>(S(S::Constant(1, 1, chain[i].variance)))};
+    etkf{}.analyse(trajectory, seen, key{});
+  }
+  auto const exact = sda_test::exact::smooth_ar1(phi, 1, chain);
+  for (std::size_t i = 0; i < chain.size(); ++i) {
+    CHECK(std::abs(trajectory.col(index_t(i)).mean() - exact[i].first) <= 1e-12);
+    CHECK(std::abs(covariance(trajectory)(index_t(i), index_t(i)) - exact[i].second) <= 1e-12);
+  }
 }
