@@ -46,7 +46,8 @@ std::vector<level> appa_grid(golden const& file, std::string const& schedule, in
 }
 
 // Every state of a run against the stored one of its step.
-void compare_run(golden const& file, std::string const& name, auto const& sampler, std::vector<level> const& levels, std::string const& noise_name) {
+void compare_run(golden const& file, std::string const& name, auto const& sampler, std::vector<level> const& levels,
+                 std::string const& noise_name) {
   auto const d = full_gaussian(file, "inputs/gauss_mean", "inputs/gauss_cov");
   array const expected = file.array("outputs/gauss/" + name), first = file.array("inputs/noise1");
   index_t const r = first.rows();
@@ -76,8 +77,9 @@ std::vector<level> azula_grid(golden const& file, std::string const& schedule) {
 }
 
 // The end of one run from the stored start.
-template <class D> void compare_end(golden const& file, std::string const& prior, D const& d, std::string const& schedule, std::string const& method,
-                                    auto const& sampler, std::string const& noise_name) {
+template <class D>
+void compare_end(golden const& file, std::string const& prior, D const& d, std::string const& schedule, std::string const& method,
+                 auto const& sampler, std::string const& noise_name) {
   INFO(prior << ", " << method << ", " << schedule);
   scripted const start = from_stored(file.array("outputs/start/" + schedule), file.array(noise_name));
   scripted const end = sample_from(sampler, sda_test::through{d}, azula_grid(file, schedule), start, key{});
@@ -190,7 +192,7 @@ TEST_CASE("golden: azula's samplers on a mixture of Gaussians") {
     golden const file(path);
     array const means = file.array("inputs/mixture_means");
     auto const numbers = [&](char const* name) { return file["inputs/mixture_" + std::string(name)].as<double>(); };
-    compare_azula(file, "mixture",
-                  isotropic_mixture(means, numbers("weights"), std::span<double const>(means.data(), std::size_t(means.size())), numbers("variances")));
+    std::span<double const> const centres(means.data(), std::size_t(means.size()));
+    compare_azula(file, "mixture", isotropic_mixture(means, numbers("weights"), centres, numbers("variances")));
   }
 }

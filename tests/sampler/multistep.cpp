@@ -140,8 +140,8 @@ TEST_CASE("with azula's slip the rotation loses an order") {
   check_order(ode, "slipped rotation", slipped_rotation{}, 0.9, 1.1);
 }
 
-TEMPLATE_TEST_CASE("the method in x̂ is exact where x̂ is constant, its start included", "", exponential_x<1>, exponential_x<2>, exponential_x<3>,
-                   exponential_x<4>) {
+TEMPLATE_TEST_CASE("the method in x̂ is exact where x̂ is constant, its start included", "", exponential_x<1>, exponential_x<2>,
+                   exponential_x<3>, exponential_x<4>) {
   denoiser const dirac = [](array const& x, level) -> array { return array::Constant(x.rows(), x.cols(), 1.7); };
   array const z = sda_test::normals(3, 5, key{2});
   for (auto const& levels : {uniform_grid(vp_cosine{}, 6), uniform_grid(log_linear{1e-3, 1e2}, 6)}) {
@@ -209,7 +209,9 @@ TEST_CASE("a schedule may begin without signal and end without noise") {
   for (int i = 64; i >= 0; --i) levels.push_back({std::cos(i * M_PI / 128), std::sin(i * M_PI / 128)});
   levels.front().alpha = 0;
   array const start = sda_test::normals(4, 3, key{5});
-  auto const check = [&](auto const& sampler) { CHECK(sda_test::distance(sample_from(sampler, unit_normal, levels, start, key{}), start) < 1e-3); };
+  auto const check = [&](auto const& sampler) {
+    CHECK(sda_test::distance(sample_from(sampler, unit_normal, levels, start, key{}), start) < 1e-3);
+  };
   check(heun{});
   check(adams_bashforth<3>{});
   check(adams_bashforth<4>{});

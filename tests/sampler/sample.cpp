@@ -104,7 +104,8 @@ TEST_CASE("observers may be joined; variables are referred to") {
 TEST_CASE("a value that is not finite ends the run where it appears, with step, level and row") {
   index_t seen = 0;
   auto const text = message([&] {
-    sample(ddim{}, spoiled{2, 1.1}, variance_exploding{}, 8, host_array<double>(4, 3), key{1}, [&](index_t i, auto const&, level) { seen = i; });
+    auto const watch = [&](index_t i, auto const&, level) { seen = i; };
+    sample(ddim{}, spoiled{2, 1.1}, variance_exploding{}, 8, host_array<double>(4, 3), key{1}, watch);
   });
   INFO(text);
   CHECK(contains(text, "row 2 of 4"));
@@ -119,7 +120,8 @@ TEST_CASE("on a device the run goes on, and the error names the first step all t
   index_t seen = 0;
   spoiled const d{2, 1.1};
   auto const text = message([&] {
-    sample(ddim{}, sda_test::through{d}, variance_exploding{}, 8, like, key{1}, [&](index_t i, auto const&, level) { seen = i; });
+    auto const watch = [&](index_t i, auto const&, level) { seen = i; };
+    sample(ddim{}, sda_test::through{d}, variance_exploding{}, 8, like, key{1}, watch);
   });
   INFO(text);
   CHECK(contains(text, "row 2 of 4 is not finite after step 5 of 8"));
@@ -129,7 +131,8 @@ TEST_CASE("on a device the run goes on, and the error names the first step all t
 TEST_CASE("a start that is not finite is step 0") {
   host_array<double> x = host_array<double>::Zero(2, 2);
   x(1, 0) = std::numeric_limits<double>::infinity();
-  CHECK(contains(message([&] { sample_from(ddim{}, unit_normal{}, uniform_grid(variance_exploding{}, 3), x, key{}); }), "row 1 of 2 is not finite after step 0"));
+  auto const text = message([&] { sample_from(ddim{}, unit_normal{}, uniform_grid(variance_exploding{}, 3), x, key{}); });
+  CHECK(contains(text, "row 1 of 2 is not finite after step 0"));
 }
 
 TEST_CASE("no members: no samples, and the denoiser is not asked") {
@@ -143,7 +146,8 @@ TEST_CASE("levels that are none are refused with their numbers") {
   host_array<double> const x = host_array<double>::Zero(1, 1);
   CHECK(contains(message([&] { uniform_grid(variance_exploding{}, 0); }), "0 steps"));
   CHECK(contains(message([&] { sample(ddim{}, unit_normal{}, std::vector<level>{}, x, key{}); }), "no levels"));
-  CHECK(contains(message([&] { sample(ddim{}, unit_normal{}, std::vector<level>{{1, 1}, {1, -0.5}}, x, key{}); }), "level 1 of 2 has alpha 1, sigma -0.5"));
+  std::vector<level> const negative{{1, 1}, {1, -0.5}};
+  CHECK(contains(message([&] { sample(ddim{}, unit_normal{}, negative, x, key{}); }), "level 1 of 2 has alpha 1, sigma -0.5"));
 }
 
 TEST_CASE("a noisier level is reached by the forward process") {

@@ -11,7 +11,9 @@
 // N_j: the rows of one batch are the origin, the unit vectors, and the origin with each unit vector in place of each draw
 // of noise. Nothing is sampled, so the law of the result is exact.
 
-namespace sda_test {
+namespace sda_test::affine {
+
+inline int const eigen_threads = (Eigen::setNbThreads(1), 1);   // these matrices are small, and tests run beside each other
 
 /// A normal law.
 struct moments {
@@ -78,4 +80,4 @@ inline double variance_ratio(moments const& p, moments const& q) {
   return (p.covariance.diagonal().array() / q.covariance.diagonal().array()).mean();
 }
 
-}  // namespace sda_test
+}  // namespace sda_test::affine

@@ -7,6 +7,8 @@
 #pragma once
 #include <sda/sampler/ddim.hpp>
 
+#include <limits>
+
 namespace sda {
 
 /// A corrector is a value; correct() refreshes x at a level.
@@ -56,9 +58,10 @@ struct langevin_noise {
 }  // namespace detail
 
 /// SDA's rule: each row takes its own step, δ = tau / mean(ẑ²), but none above `limit`. Where guidance is stiff ẑ is large
-/// and the step small; the steps stay on the device.
+/// and the step small; near the data ẑ fades and the step grows without bound, which widens the result (SDA: no limit;
+/// with limit = 10 most of that is gone). The steps stay on the device.
 struct adaptive_langevin {
-  double tau = 0.25, limit = 1;
+  double tau = 0.25, limit = std::numeric_limits<double>::infinity();
 
   template <State S, Denoiser<S> D> void correct(D const& d, S& x, level l, key k) const {
     S away = d(x, l), xi = zeros_like(x);

@@ -2,8 +2,10 @@
 #pragma once
 #include <sda/sampler/sampler.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace sda {
