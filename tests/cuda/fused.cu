@@ -3,6 +3,10 @@
 #include "device_test.hpp"
 
 #include <sda/calculus/solve.hpp>
+#include <sda/filter/letkf.hpp>
+#include <sda/observation/error_covariance.hpp>
+#include <sda/observation/masked.hpp>
+#include <sda/observation/pointwise.hpp>
 
 using namespace sda;
 using sda_test::normals;
@@ -11,7 +15,8 @@ using sda_test::to_host;
 
 template <class T> constexpr bool offers_all = requires(device_array<T>& x, device_array<double> const& c) {
   algebra<device_array<T>>::cg_step(x, x, x, x, c);
-  algebra<device_array<T>>::ensf_walk(x, x, x, x, seen_directly{}, std::span<ensf_step<double> const>{});
+  { algebra<device_array<T>>::analyse_columns(x, x, localisation{}, x, x, x) } -> std::same_as<bool>;
+  algebra<device_array<T>>::ensf_walk(x, x, x, x, identity_function{}, std::span<ensf_step<double> const>{});
 };
 static_assert(offers_all<float> && offers_all<double> && offers_all<__half> && offers_all<__nv_bfloat16>);
 
@@ -41,13 +46,31 @@ TEMPLATE_TEST_CASE("EnSF's walk in registers is the walk of every scalar", "[cud
     host_array<T> const x = 3 * normals<T>(4, n, key{1}), y = normals<T>(1, n, key{2}), precision = normals<T>(1, n, key{3}).square() * 100;
     host_array<T> z = normals<T>(4, n, key{4});
     auto dz = to_device<T>(z);
-    algebra<device_array<T>>::ensf_walk(dz, to_device<T>(x), to_device<T>(y), to_device<T>(precision), seen_by_arctan{}, steps);
+    algebra<device_array<T>>::ensf_walk(dz, to_device<T>(x), to_device<T>(y), to_device<T>(precision), arctan{}, steps);
     for (index_t r = 0; r < 4; ++r)
       for (index_t c = 0; c < n; ++c)
         for (auto const& s : steps) {
           ensf_step<T> const rounded{T(s.alpha), T(s.precision), T(s.trust), T(s.keep), T(s.push), T(s.kick), s.draw};
-          z(r, c) = ensf_move(z(r, c), x(r, c), y(0, c), precision(0, c), seen_by_arctan{}, rounded, normal<T>(s.draw, r, c));
+          z(r, c) = ensf_move(z(r, c), x(r, c), y(0, c), precision(0, c), arctan{}, rounded, normal<T>(s.draw, r, c));
         }
     CHECK(sda_test::distance(to_host(dz), z) < (std::same_as<T, float> ? 1e-4 : 1e-10));
+  }
+}
+
+TEMPLATE_TEST_CASE("the LETKF analyses columns on a device as on the host", "[cuda]", float, double) {
+  using T = TestType;
+  for (index_t const members : {2, 5, 16, 21}) {   // pairs, an odd number of players, a full block, the next size
+    index_t const n = 24;
+    std::vector<std::int64_t> at;
+    for (std::int64_t c = 0; c < n; c += 2) at.push_back(c);
+    auto const near = localise_ring(n, at, 3);
+    host_array<T> const forecast = normals<T>(members, n, key{1}), y = normals<T>(1, 12, key{2});
+    auto const analyse = [&](auto e, auto const& seen) {
+      letkf{.near = near, .inflate = {.factor = 1.05}}.analyse(e, observation{masked(e, std::span<std::int64_t const>(at), n), seen, scalar_error{0.3}}, key{3});
+      return e;
+    };
+    auto const ours = analyse(to_device<T>(forecast), to_device<T>(y));
+    auto const expected = analyse(host_array<double>(forecast.template cast<double>()), host_array<double>(y.template cast<double>()));
+    CHECK(sda_test::distance(to_host(ours), expected) < (std::same_as<T, float> ? 1e-4 : 1e-10));
   }
 }

@@ -4,9 +4,14 @@
 #include <sda/cuda/kernels/cg.cuh>
 #include <sda/cuda/kernels/dot.cuh>
 #include <sda/cuda/kernels/ensf.cuh>
+#include <sda/cuda/kernels/local_analysis.cuh>
+#include <sda/filter/localisation.hpp>
 #include <sda/state/terms.hpp>
 
+#include <algorithm>
+#include <cmath>
 #include <concepts>
+#include <span>
 #include <vector>
 
 namespace sda {
@@ -102,8 +107,7 @@ template <device_element T> struct fused {
     if (z.size() == 0) return;
     std::vector<ensf_step<C>> rounded;
     for (auto const& s : steps) rounded.push_back({C(s.alpha), C(s.precision), C(s.trust), C(s.keep), C(s.push), C(s.kick), s.draw});
-    device_array<ensf_step<C>> table(1, index_t(rounded.size()), z.stream());
-    copy_to_device(table.data(), rounded.data(), sizeof(ensf_step<C>) * rounded.size(), z.stream());
+    auto const table = on_device_copy(std::span<ensf_step<C> const>(rounded), z.stream());
     auto const go = [&]<bool Wide> {
       kernels::launch(kernels::ensf_walks<Wide, T, H>, kernels::cover(kernels::height(z.rows()), kernels::runs(z.columns(), 4)), z.stream(), z.data(),
                       kernels::extent{z.columns(), kernels::height(z.rows()), z.columns()}, source(own), source(y), source(precision), h, table.data(),
@@ -115,7 +119,37 @@ template <device_element T> struct fused {
       go.template operator()<false>();
   }
 
+  /// LETKF's analyses of all columns: anomalies x (N rows) and the increment of their mean, from the anomalies `seen`, one row
+  /// of precisions and one of innovations. False, and nothing done, for more members than a block's memory holds.
+  static bool analyse_columns(S& x, S& shift, localisation const& near, S const& seen, S const& precision, S const& innovation) {
+    constexpr int most = sizeof(C) == 8 ? 48 : 72;
+    index_t const n = x.rows(), m = x.columns(), p = seen.columns();
+    if (n > most) return false;
+    require(near.columns_covered() == m && shift.rows() == 1 && shift.columns() == m && seen.rows() == n && precision.size() == p && innovation.size() == p,
+            "analyse_columns: shapes do not fit, ", n, " x ", m, " anomalies and ", seen.rows(), " x ", p, " seen");
+    std::vector<std::int32_t> const observation(near.observation.begin(), near.observation.end());
+    std::vector<C> const taper(near.taper.begin(), near.taper.end());
+    auto const first = on_device_copy(std::span<std::int64_t const>(near.first), x.stream());
+    auto const who = on_device_copy(std::span<std::int32_t const>(observation), x.stream());
+    auto const weight = on_device_copy(std::span<C const>(taper), x.stream());
+    // 6 sweeps are exact to rounding up to 10 members; one more for every doubling beyond, and one for the order of a tournament
+    int const sweeps = 7 + std::max(0, int(std::ceil(std::log2(double(n) / 10))));
+    auto const go = [&]<int N> {
+      kernels::launch(kernels::local_analysis<N, T>, {dim3(kernels::line(m).grid.x), dim3(kernels::team)}, x.stream(), x.data(), shift.data(),
+                      kernels::runs(m, 1), seen.data(), precision.data(), innovation.data(), std::int64_t(p),
+                      kernels::reach<C>{first.data(), who.data(), weight.data()}, int(n), sweeps);
+    };
+    if (m == 0) return true;
+    n <= 16 ? go.template operator()<16>() : n <= 40 ? go.template operator()<40>() : go.template operator()<most>();
+    return true;
+  }
+
  private:
+  template <class U> static device_array<U> on_device_copy(std::span<U const> x, cudaStream_t stream) {
+    device_array<U> y(1, index_t(x.size()), stream);
+    copy_to_device(y.data(), x.data(), x.size_bytes(), stream);
+    return y;
+  }
   static device_array<double> zeros_of(device_array<double> const& like) {
     device_array<double> x(like.rows(), like.columns(), like.stream());
     if (x.size() > 0) check_cuda(cudaMemsetAsync(x.data(), 0, sizeof(double) * std::size_t(x.size()), x.stream()));

@@ -13,23 +13,6 @@
 
 namespace sda {
 
-/// What an instrument shows of one component, and how that changes with it: h(z) and h'(z).
-template <class T> struct seen_component {
-  T value, slope;
-};
-
-/// h(z) = z
-struct seen_directly {
-  template <class T> SDA_HD seen_component<T> operator()(T const& z) const { return {z, T(1)}; }
-};
-/// h(z) = arctan z, the filter's standard trial
-struct seen_by_arctan {
-  template <class T> SDA_HD seen_component<T> operator()(T const& z) const {
-    using std::atan;
-    return {atan(z), T(1) / (T(1) + z * z)};
-  }
-};
-
 /// The numbers of one step in pseudo-time, rounded once, and the key of its noise.
 template <class T> struct ensf_step {
   T alpha, precision;   ///< α and 1/β²
@@ -52,10 +35,10 @@ inline std::vector<ensf_step<double>> ensf_steps(int n, key k, double eps_alpha 
   return steps;
 }
 
-/// One scalar, one step: z of a particle, x of its member, y with precision 1/r (0 where nothing is seen), ξ.
+/// One scalar, one step: z of a particle, x of its member, y with precision 1/r (0 where nothing is seen), ξ. h is a pointwise
+/// function with its slope, as in observation/pointwise.hpp.
 template <class T, class H> SDA_HD T ensf_move(T z, T x, T y, T precision, H const& h, ensf_step<T> const& s, T xi) {
-  seen_component<T> const seen = h(z);
-  T const pull = (s.alpha * x - z) * s.precision, push = s.trust * precision * (seen.slope * (y - seen.value));
+  T const pull = (s.alpha * x - z) * s.precision, push = s.trust * precision * (T(h.slope(z)) * (y - T(h(z))));
   T const free = pull + push, most = T(1000);
   T const score = free > most ? most : free < -most ? -most : free;
   return s.keep * z + (s.push * score + s.kick * xi);

@@ -74,7 +74,7 @@ template <int Lanes> class local_analysis {
 
 /// Local ensemble transform Kalman filter (Hunt et al., 2007): every column is analysed with the observations near it, their
 /// precision tapered; R must be diagonal (R⁻¹ is asked once, of a row of ones). The analyses are made on the host, eight columns
-/// at a time, on threads; nothing depends on their number.
+/// at a time, on threads, whose number changes nothing; a state may offer them as analyse_columns, false if not for this many.
 struct letkf {
   localisation near;
   inflation inflate{};
@@ -115,7 +115,10 @@ struct letkf {
     for (auto const i : near.observation) require(i >= 0 && i < p, "letkf: the localisation names observation ", i, " of ", p);
     Y ones = zeros_like(centre);
     transform(ones, one{}, ones);
-    auto const precision = on_host_of(o.error.solve(ones)), innovation = on_host_of(anomalies(o.y, centre)), spread = on_host_of(anomalies(all, centre));
+    Y const precisions = o.error.solve(ones), innovations = anomalies(o.y, centre), spreads = anomalies(all, centre);
+    if constexpr (requires { { algebra<X>::analyse_columns(analysed, shift, near, spreads, precisions, innovations) } -> std::same_as<bool>; })
+      if (algebra<X>::analyse_columns(analysed, shift, near, spreads, precisions, innovations)) return;
+    auto const precision = on_host_of(precisions), innovation = on_host_of(innovations), spread = on_host_of(spreads);
     std::vector<double> seen(std::size_t(p * n)), x = on_host_of(analysed), moved(static_cast<std::size_t>(m));
     for (index_t i = 0; i < n; ++i)
       for (index_t c = 0; c < p; ++c) seen[std::size_t(c * n + i)] = spread[std::size_t(i * p + c)];

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <sda/cuda/kernels/elementwise.cuh>
+
+#include <cmath>
+
+namespace sda::kernels {
+
+/// Threads that share one small eigenproblem.
+inline constexpr int team = 128;
+
+/// The pair that player k of `players` / 2 plays in a round of a tournament where everybody meets everybody once.
+struct duel {
+  int p, q;
+};
+__device__ inline duel tournament(int players, int round, int k) {
+  int const ring = players - 1, p = k == 0 ? ring : (round + k) % ring, q = (round + ring - k) % ring;
+  return p < q ? duel{p, q} : duel{q, p};
+}
+
+/// The rotation that annihilates a(p, q): sine, cosine and the tangent.
+template <class C> struct rotation {
+  C c, s, t;
+};
+template <class C> __device__ inline rotation<C> annihilate(C pp, C qq, C pq) {
+  using std::copysign;
+  using std::fabs;
+  using std::sqrt;
+  if (pq == 0) return {C(1), C(0), C(0)};
+  C const twice = 2 * pq, gap = qq - pp, t = twice / copysign(fabs(gap) + sqrt(gap * gap + twice * twice), gap), c = 1 / sqrt(1 + t * t);
+  return {c, t * c, t};
+}
+
+/// Jacobi's method by a team, in shared memory: n/2 disjoint rotations at a time. The diagonal of `a` becomes the eigenvalues,
+/// row k of `v` the eigenvector of a(k, k). As eigen_jacobi of the host, in another order.
+template <int N, class C> __device__ inline void team_jacobi(C (&a)[N][N + 1], C (&v)[N][N + 1], int n, int sweeps) {
+  __shared__ rotation<C> turn[N / 2 + 1];
+  int const me = int(threadIdx.x), players = n + n % 2, pairs = players / 2;
+  for (int i = me; i < n * n; i += team) v[i / n][i % n] = C(i / n == i % n);
+  __syncthreads();
+  for (int round = 0; round < sweeps * (players - 1); ++round) {
+    for (int k = me; k < pairs; k += team) {
+      auto const [p, q] = tournament(players, round % (players - 1), k);
+      turn[k] = q < n ? annihilate(a[p][p], a[q][q], a[p][q]) : rotation<C>{C(1), C(0), C(0)};
+    }
+    __syncthreads();
+    for (int i = me; i < pairs * pairs; i += team) {   // the 2 x 2 block where two pairs cross: rows by one, columns by the other
+      auto const [p, q] = tournament(players, round % (players - 1), i / pairs);
+      auto const [x, y] = tournament(players, round % (players - 1), i % pairs);
+      auto const f = turn[i / pairs], g = turn[i % pairs];
+      if (i / pairs == i % pairs) {
+        if (q >= n) continue;
+        C const moved = f.t * a[p][q];
+        a[p][p] -= moved, a[q][q] += moved, a[p][q] = a[q][p] = C(0);
+        continue;
+      }
+      bool const low = q < n, right = y < n;   // an odd player sits out: row q, column y may not exist
+      C const px = a[p][x], py = right ? a[p][y] : C(0), qx = low ? a[q][x] : C(0), qy = low && right ? a[q][y] : C(0);
+      C const ux = f.c * px - f.s * qx, uy = f.c * py - f.s * qy, wx = f.s * px + f.c * qx, wy = f.s * py + f.c * qy;
+      a[p][x] = g.c * ux - g.s * uy;
+      if (right) a[p][y] = g.s * ux + g.c * uy;
+      if (low) a[q][x] = g.c * wx - g.s * wy;
+      if (low && right) a[q][y] = g.s * wx + g.c * wy;
+    }
+    for (int i = me; i < pairs * n; i += team) {
+      auto const [p, q] = tournament(players, round % (players - 1), i / n);
+      if (q >= n) continue;
+      auto const f = turn[i / n];
+      C const x = v[p][i % n], y = v[q][i % n];
+      v[p][i % n] = f.c * x - f.s * y;
+      v[q][i % n] = f.s * x + f.c * y;
+    }
+    __syncthreads();
+  }
+}
+
+/// What reaches each column: observations observation[first[c]] ... observation[first[c + 1] - 1] with their tapers.
+template <class C> struct reach {
+  std::int64_t const* first;
+  std::int32_t const* observation;
+  C const* taper;
+};
+
+/// LETKF's analysis of one column by one team (Hunt et al., 2007): x <- U √((n-1)/(n-1+λ)) Uᵀ x, shift = x·A⁻¹ g, with
+/// S = U λ Uᵀ = Σ_o τ_o y_o y_oᵀ / r_o and A = n - 1 + S. Reads (n + 2) sizeof(T) an observation and column, moves 2 n sizeof(T) a column.
+template <int N, class T, class C = compute_t<T>>
+__global__ void __launch_bounds__(team) local_analysis(T* x, T* shift, std::uint32_t columns, T const* seen, T const* precision, T const* innovation,
+                                                       std::int64_t observations, reach<C> near, int n, int sweeps) {
+  constexpr int tile = 8;
+  __shared__ C a[N][N + 1], v[N][N + 1], y[tile][N], weight[tile], g[N], own[N], ux[N], part[N];
+  int const me = int(threadIdx.x);
+  for (std::uint32_t column = blockIdx.x; column < columns; column += gridDim.x) {
+    for (int i = me; i < n * n; i += team) a[i / n][i % n] = C(0);
+    for (int i = me; i < n; i += team) g[i] = C(0), own[i] = static_cast<C>(x[std::size_t(i) * columns + column]);
+    std::int64_t const last = near.first[column + 1];
+    for (std::int64_t e = near.first[column]; e < last; e += tile) {
+      int const m = int(last - e < tile ? last - e : tile);
+      __syncthreads();
+      for (int i = me; i < m * n; i += team) y[i / n][i % n] = static_cast<C>(seen[(i % n) * observations + near.observation[e + i / n]]);
+      for (int i = me; i < m; i += team) weight[i] = near.taper[e + i] * static_cast<C>(precision[near.observation[e + i]]);
+      __syncthreads();
+      for (int i = me; i < n * n; i += team) {
+        C sum = a[i / n][i % n];
+        for (int o = 0; o < m; ++o) sum += weight[o] * (y[o][i / n] * y[o][i % n]);   // symmetric to the last bit
+        a[i / n][i % n] = sum;
+      }
+      for (int i = me; i < n; i += team)
+        for (int o = 0; o < m; ++o) g[i] += weight[o] * y[o][i] * static_cast<C>(innovation[near.observation[e + o]]);
+    }
+    __syncthreads();
+    team_jacobi<N>(a, v, n, sweeps);
+    C const freedom = C(n - 1);
+    for (int k = me; k < n; k += team) {
+      using std::sqrt;
+      C along = 0, pull = 0;
+      for (int i = 0; i < n; ++i) along += v[k][i] * own[i], pull += v[k][i] * g[i];
+      C const spread = freedom + (a[k][k] > 0 ? a[k][k] : C(0));
+      part[k] = along * pull / spread;
+      ux[k] = along * sqrt(freedom / spread);
+    }
+    __syncthreads();
+    for (int i = me; i < n; i += team) {
+      C sum = 0;
+      for (int k = 0; k < n; ++k) sum += v[k][i] * ux[k];
+      x[std::size_t(i) * columns + column] = static_cast<T>(sum);
+    }
+    if (me == 0) {
+      C sum = 0;
+      for (int k = 0; k < n; ++k) sum += part[k];
+      shift[column] = static_cast<T>(sum);
+    }
+    __syncthreads();
+  }
+}
+
+}  // namespace sda::kernels
