@@ -11,19 +11,21 @@
 #include <sda/core/random.hpp>
 
 #include <sda/state/host.hpp>
+#include <sda/state/matrix.hpp>
 #include <sda/state/state.hpp>
 #include <sda/state/terms.hpp>
-#include <sda/state/transpose.hpp>
 
 #include <sda/calculus/block_tridiagonal.hpp>
 #include <sda/calculus/check.hpp>
 #include <sda/calculus/eigen_jacobi.hpp>
+#include <sda/calculus/gaspari_cohn.hpp>
 #include <sda/calculus/lbfgs.hpp>
 #include <sda/calculus/level.hpp>
 #include <sda/calculus/linearize.hpp>
 #include <sda/calculus/ode.hpp>
 #include <sda/calculus/schedule.hpp>
 #include <sda/calculus/small_matrix.hpp>
+#include <sda/calculus/softmax.hpp>
 #include <sda/calculus/solve.hpp>
 
 #include <sda/model/ar1.hpp>
@@ -41,6 +43,8 @@
 #include <sda/prior/affine.hpp>
 #include <sda/prior/denoiser.hpp>
 #include <sda/prior/encoder.hpp>
+#include <sda/prior/ensemble.hpp>
+#include <sda/prior/ensemble_gaussian.hpp>
 #include <sda/prior/gaussian.hpp>
 #include <sda/prior/gaussian_full.hpp>
 #include <sda/prior/low_rank.hpp>

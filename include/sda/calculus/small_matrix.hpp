@@ -2,6 +2,7 @@
 #pragma once
 #include <sda/core/config.hpp>
 #include <sda/core/error.hpp>
+#include <sda/state/state.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -59,6 +60,14 @@ inline small_matrix transposed(small_matrix const& a) {
   for (index_t i = 0; i < a.height; ++i)
     for (index_t j = 0; j < a.width; ++j) b[j][i] = a[i][j];
   return b;
+}
+
+/// The matrix as a state that lives where `like` lives.
+template <State S> S to_state(S const& like, small_matrix const& m) {
+  std::vector<value_t<S>> const numbers(m.elements.begin(), m.elements.end());
+  S out = zeros(like, m.height, m.width);
+  load(out, std::span<value_t<S> const>(numbers));
+  return out;
 }
 
 /// Throws with the numbers unless `a` is square, finite and symmetric but for rounding.

@@ -2,6 +2,7 @@
 #pragma once
 #include <sda/calculus/small_matrix.hpp>
 #include <sda/observation/operator.hpp>
+#include <sda/state/matrix.hpp>
 
 #include <cmath>
 #include <vector>
@@ -128,7 +129,7 @@ template <State Y> class full_error {
 
  private:
   full_error(Y const& like, small_matrix const& r, small_matrix const& factor)
-      : matrix_(loaded(like, r)), inverse_(loaded(like, inverse_of(factor))), root_(loaded(like, transposed(factor))) {}
+      : matrix_(to_state(like, r)), inverse_(to_state(like, inverse_of(factor))), root_(to_state(like, transposed(factor))) {}
 
   static small_matrix factorised(small_matrix const& r) {
     require_symmetric(r, "full_error");
@@ -139,17 +140,9 @@ template <State Y> class full_error {
     cholesky_solve(factor, out);
     return out;
   }
-  static Y loaded(Y const& like, small_matrix const& m) {
-    std::vector<value_t<Y>> const numbers(m.elements.begin(), m.elements.end());
-    Y out = zeros(like, m.height, m.width);
-    load(out, std::span<value_t<Y> const>(numbers));
-    return out;
-  }
   static Y times(Y const& v, Y const& m) {
     require(columns(v) == rows(m), "full_error: ", columns(v), " observations where ", rows(m), " are expected");
-    Y out = zeros_like(v);
-    multiply(out, v, m);
-    return out;
+    return product(v, m);
   }
   Y matrix_, inverse_, root_;
 };

@@ -2,7 +2,7 @@
 #pragma once
 #include <sda/calculus/linearize.hpp>
 #include <sda/core/error.hpp>
-#include <sda/state/transpose.hpp>
+#include <sda/state/matrix.hpp>
 
 namespace sda {
 
@@ -31,9 +31,7 @@ template <State S> class linear {
  private:
   static S times(S const& x, S const& m) {
     require(columns(x) == rows(m), "linear: ", columns(x), " columns where ", rows(m), " are expected");
-    S y = zeros(x, rows(x), columns(m));
-    multiply(y, x, m);
-    return y;
+    return product(x, m);
   }
   S matrix_, transposed_;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <sda/prior/denoiser.hpp>
+#include <sda/state/matrix.hpp>
 
 #include <cmath>
 #include <numbers>
@@ -31,15 +32,8 @@ struct canonical {
 template <State S> struct dense_basis {
   S directions, transposed;
 
-  S operator()(S const& x) const { return times(x, directions); }
-  S adjoint(S const& c) const { return times(c, transposed); }
-
- private:
-  static S times(S const& x, S const& m) {
-    S y = zeros(x, rows(x), columns(m));
-    multiply(y, x, m);
-    return y;
-  }
+  S operator()(S const& x) const { return product(x, directions); }
+  S adjoint(S const& c) const { return product(c, transposed); }
 };
 template <class S> dense_basis(S, S) -> dense_basis<S>;
 

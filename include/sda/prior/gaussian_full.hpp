@@ -9,13 +9,6 @@
 namespace sda {
 
 namespace detail {
-template <State S> S loaded(S const& like, small_matrix const& m) {
-  std::vector<value_t<S>> const numbers(m.elements.begin(), m.elements.end());
-  S out = zeros(like, m.height, m.width);
-  load(out, std::span<value_t<S> const>(numbers));
-  return out;
-}
-
 // Eigenvalues that rounding has made negative count as zero; anything more is an error.
 inline symmetric_eigen principal_axes(small_matrix const& covariance) {
   require_symmetric(covariance, "covariance");
@@ -27,7 +20,7 @@ inline symmetric_eigen principal_axes(small_matrix const& covariance) {
   return out;
 }
 template <State S> dense_basis<S> basis_of(S const& like, symmetric_eigen const& axes) {
-  return {loaded(like, transposed(axes.vectors)), loaded(like, axes.vectors)};
+  return {to_state(like, transposed(axes.vectors)), to_state(like, axes.vectors)};
 }
 // The eigenvalues of time ⊗ space, space-major.
 inline small_matrix product_spectrum(std::vector<double> const& time, std::vector<double> const& space) {
@@ -46,13 +39,17 @@ inline small_matrix ar1_covariance(index_t steps, double phi, double variance) {
 }
 }  // namespace detail
 
-/// N(mean, covariance) for a dense covariance, symmetric and positive semi-definite; O(d³) once, O(d²) a row and step.
-template <State S> gaussian<S, dense_basis<S>> gaussian_full(S mean, small_matrix const& covariance) {
-  require(columns(mean) == covariance.height, "gaussian_full: a mean of ", columns(mean), " numbers, a covariance of ", covariance.height);
-  symmetric_eigen const axes = detail::principal_axes(covariance);
-  S variance = detail::loaded(mean, detail::product_spectrum(axes.values, {1.0}));
+/// N(mean, covariance) of a covariance whose principal axes are known; O(d²) a row and step.
+template <State S> gaussian<S, dense_basis<S>> gaussian_along(S mean, symmetric_eigen const& axes) {
+  S variance = to_state(mean, detail::product_spectrum(axes.values, {1.0}));
   dense_basis<S> basis = detail::basis_of(mean, axes);
   return {std::move(mean), std::move(variance), std::move(basis)};
+}
+
+/// N(mean, covariance) for a dense covariance, symmetric and positive semi-definite; O(d³) once.
+template <State S> gaussian<S, dense_basis<S>> gaussian_full(S mean, small_matrix const& covariance) {
+  require(columns(mean) == covariance.height, "gaussian_full: a mean of ", columns(mean), " numbers, a covariance of ", covariance.height);
+  return gaussian_along(std::move(mean), detail::principal_axes(covariance));
 }
 
 /// N(mean, time ⊗ space): trajectories of states, time-major; only the two small covariances are decomposed.
@@ -60,7 +57,7 @@ template <State S> auto gaussian_kronecker(S mean, small_matrix const& time, sma
   require(columns(mean) == time.height * space.height, "gaussian_kronecker: a mean of ", columns(mean), " numbers for ", time.height,
           " steps of ", space.height);
   symmetric_eigen const t = detail::principal_axes(time), s = detail::principal_axes(space);
-  S variance = detail::loaded(mean, detail::product_spectrum(t.values, s.values));
+  S variance = to_state(mean, detail::product_spectrum(t.values, s.values));
   kronecker_basis<S, dense_basis<S>, dense_basis<S>> basis(mean, time.height, space.height, detail::basis_of(mean, t),
                                                            detail::basis_of(mean, s));
   return gaussian{std::move(mean), std::move(variance), std::move(basis)};
@@ -70,7 +67,7 @@ template <State S> auto gaussian_kronecker(S mean, small_matrix const& time, sma
 template <State S> auto gaussian_ar1(S mean, index_t steps, index_t width, double phi, double variance = 1) {
   require(columns(mean) == steps * width, "gaussian_ar1: a mean of ", columns(mean), " numbers for ", steps, " steps of ", width);
   symmetric_eigen const axes = detail::principal_axes(detail::ar1_covariance(steps, phi, variance));
-  S spectrum = detail::loaded(mean, detail::product_spectrum(axes.values, std::vector<double>(std::size_t(width), 1.0)));
+  S spectrum = to_state(mean, detail::product_spectrum(axes.values, std::vector<double>(std::size_t(width), 1.0)));
   kronecker_basis<S> basis(mean, steps, width, detail::basis_of(mean, axes));
   return gaussian{std::move(mean), std::move(spectrum), std::move(basis)};
 }

@@ -2,7 +2,7 @@
 #pragma once
 #include <sda/core/error.hpp>
 #include <sda/prior/denoiser.hpp>
-#include <sda/state/transpose.hpp>
+#include <sda/state/matrix.hpp>
 
 #include <vector>
 
@@ -27,12 +27,6 @@ struct low_rank_over {   // numerator / S
 struct low_rank_reciprocal {
   template <class T> SDA_HD T operator()(T const& x) const { return 1.0 / x; }
 };
-
-template <State S> S product(S const& x, S const& m) {
-  S y = zeros(x, rows(x), columns(m));
-  multiply(y, x, m);
-  return y;
-}
 
 // The inverse of a small symmetric positive definite matrix by Gauss-Jordan elimination, which needs no pivoting there;
 // it runs where the state lives and nothing returns to the host.
@@ -68,7 +62,7 @@ template <State S> class low_rank_at {
 
     S scaled = zeros_like(factor);
     lincomb(scaled, weighted{1.0, precision_, factor});
-    lincomb(inverse_, term{1.0, identity}, term{signal, detail::product(scaled, transposed)});
+    lincomb(inverse_, term{1.0, identity}, term{signal, product(scaled, transposed)});
     inverse_ = detail::inverse_positive(std::move(inverse_), identity);
 
     lincomb(value_, term{1.0, x}, term{-l.alpha, mean});
@@ -79,7 +73,7 @@ template <State S> class low_rank_at {
   S jvp(S const& v) const {
     S out = zeros_like(v);
     lincomb(out, weighted{1.0, precision_, v});
-    out = detail::product(detail::product(detail::product(out, *transposed_), inverse_), *factor_);
+    out = product(product(product(out, *transposed_), inverse_), *factor_);
     lincomb(out, weighted{1.0, direct_, v}, weighted{1.0, lifted_, out});
     return out;
   }

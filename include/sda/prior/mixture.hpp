@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <sda/calculus/softmax.hpp>
 #include <sda/core/error.hpp>
 #include <sda/prior/gaussian.hpp>
 
@@ -15,44 +16,10 @@
 namespace sda {
 
 namespace detail {
-struct larger {   // max(a, b) without a branch; exact enough for a shift inside exp
-  template <class T> SDA_HD T operator()(T const& a, T const& b) const {
-    using std::abs;
-    return 0.5 * (a + b + abs(a - b));
-  }
-};
 struct shifted {
   double by;
   template <class T> SDA_HD T operator()(T const& x) const { return x + by; }
 };
-struct exp_difference {
-  template <class T> SDA_HD T operator()(T const& x, T const& shift) const {
-    using std::exp;
-    return exp(x - shift);
-  }
-};
-struct quotient {
-  template <class T> SDA_HD T operator()(T const& x, T const& y) const { return x / y; }
-};
-struct log_plus {
-  template <class T> SDA_HD T operator()(T const& x, T const& shift) const {
-    using std::log;
-    return log(x) + shift;
-  }
-};
-
-/// Turns log weights into weights that sum to one, row by row; returns the logarithm of the sum.
-template <class C> C softmax(std::vector<C>& logs) {
-  C shift = clone(logs.front()), sum = zeros_like(shift);
-  for (C const& l : logs) transform(shift, larger{}, shift, l);
-  for (C& l : logs) {
-    transform(l, exp_difference{}, l, shift);
-    lincomb(sum, term{1.0, sum}, term{1.0, l});
-  }
-  for (C& l : logs) transform(l, quotient{}, l, sum);
-  transform(sum, log_plus{}, sum, shift);
-  return sum;
-}
 }  // namespace detail
 
 /// A mixture seen through noise at one point: posterior mean with its symmetric Jacobian, the responsibilities of the
@@ -97,14 +64,14 @@ template <class G> class mixture {
   template <State S> requires DifferentiableDenoiser<G, S> S operator()(S const& x, level l) const {
     auto const parts = linearized(x, l);
     std::vector<scalars_t<S>> w = log_joint<S>(parts);
-    detail::softmax(w);
+    softmax(w);
     return average(w, [&](std::size_t k) -> S const& { return parts[k].value(); });
   }
 
   template <State S> requires DifferentiableDenoiser<G, S> auto linearize(S const& x, level l) const {
     auto parts = linearized(x, l);
     std::vector<scalars_t<S>> w = log_joint<S>(parts);
-    scalars_t<S> log_density = detail::softmax(w);
+    scalars_t<S> log_density = softmax(w);
     S mean = average(w, [&](std::size_t k) -> S const& { return parts[k].value(); });
 
     bool const noisy = l.sigma > l.alpha;

@@ -4,9 +4,18 @@
 
 #include <vector>
 
+// States taken as matrices.
+
 namespace sda {
 
-/// The transpose of a state taken as a matrix; made once, where an operator is built.
+/// x m as a new state.
+template <State S> S product(S const& x, S const& m) {
+  S y = zeros(x, rows(x), columns(m));
+  multiply(y, x, m);
+  return y;
+}
+
+/// The transpose; made once, where an operator is built.
 template <State S> S transpose(S const& m) {
   index_t const height = rows(m), width = columns(m);
   std::vector<std::int64_t> order;
