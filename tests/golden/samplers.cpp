@@ -5,7 +5,7 @@
 
 #include <map>
 #include <sda/calculus/schedule.hpp>
-#include <sda/eigen/gaussian.hpp>
+#include <sda/prior/gaussian_full.hpp>
 #include <sda/prior/mixture.hpp>
 #include <sda/sampler/corrector.hpp>
 #include <sda/sampler/heun.hpp>

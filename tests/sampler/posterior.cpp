@@ -5,11 +5,11 @@
 #include <exact.hpp>
 #include <functional>
 #include <sda/calculus/schedule.hpp>
-#include <sda/eigen/gaussian.hpp>
 #include <sda/guidance/likelihood.hpp>
 #include <sda/guidance/mmps.hpp>
 #include <sda/observation/error_covariance.hpp>
 #include <sda/observation/masked.hpp>
+#include <sda/prior/gaussian_full.hpp>
 #include <sda/sampler/corrector.hpp>
 #include <sda/sampler/heun.hpp>
 #include <sda/sampler/multistep.hpp>
