@@ -11,6 +11,10 @@ namespace sda {
 
 namespace detail {
 
+struct letkf_one {   // at namespace scope: device kernels cannot be instantiated with private types
+  template <class T> SDA_HD T operator()(T const& x) const { return x * 0 + 1; }
+};
+
 /// The local analyses of Lanes consecutive columns: x <- x̄ + w X + T X with S = Σ_o τ_o Y_o Y_oᵀ / r_o over the observations o
 /// of each column, w = A⁻¹ g, T = √(N-1) A^{-1/2}, A = (N-1) 1 + S, by the spectrum of S.
 template <int Lanes> class local_analysis {
@@ -114,7 +118,7 @@ struct letkf {
     index_t const n = rows(e), m = columns(e), p = columns(all);
     for (auto const i : near.observation) require(i >= 0 && i < p, "letkf: the localisation names observation ", i, " of ", p);
     Y ones = zeros_like(centre);
-    transform(ones, one{}, ones);
+    transform(ones, detail::letkf_one{}, ones);
     Y const precisions = o.error.solve(ones), innovations = anomalies(o.y, centre), spreads = anomalies(all, centre);
     if constexpr (requires { { algebra<X>::analyse_columns(analysed, shift, near, spreads, precisions, innovations) } -> std::same_as<bool>; })
       if (algebra<X>::analyse_columns(analysed, shift, near, spreads, precisions, innovations)) return;
@@ -133,10 +137,6 @@ struct letkf {
     from_host(analysed, x);
     from_host(shift, moved);
   }
-
-  struct one {
-    template <class T> SDA_HD T operator()(T const& x) const { return x * 0 + 1; }
-  };
 };
 
 }  // namespace sda

@@ -57,6 +57,12 @@ class rank_histogram {
     }
   }
 
+  /// Adds what was counted elsewhere, by rank.
+  void add_counts(std::span<index_t const> ranks) {
+    require(ranks.size() == counts_.size(), "rank_histogram: ", ranks.size(), " ranks where ", counts_.size(), " were expected");
+    for (std::size_t r = 0; r < ranks.size(); ++r) counts_[r] += ranks[r];
+  }
+
   /// counts()[r]: how often r members were below the truth.
   std::span<index_t const> counts() const { return counts_; }
   index_t total() const {

@@ -161,6 +161,8 @@ inline void __syncwarp(unsigned = 0xffffffffu) { emulator::running.sync_warp(); 
 template <class T> T __shfl_xor_sync(unsigned, T x, int step) { return emulator::running.shuffle(x, emulator::running.lane() ^ unsigned(step)); }
 template <class T> T __shfl_sync(unsigned, T x, int lane) { return emulator::running.shuffle(x, unsigned(lane)); }
 
+template <class T> T atomicAdd(T* at, T x) { return std::exchange(*at, *at + x); }   // threads of a device never interrupt each other here
+
 // The runtime's calls, as far as the wing makes them.
 enum cudaError_t { cudaSuccess = 0, cudaErrorInvalidValue = 1, cudaErrorMemoryAllocation = 2, cudaErrorNotReady = 600, cudaErrorStreamCaptureUnsupported = 900 };
 inline char const* cudaGetErrorName(cudaError_t e) { return e == cudaSuccess ? "cudaSuccess" : "cudaError"; }
