@@ -40,6 +40,10 @@ struct eakf {
     finish(e, x);
   }
 
+  struct one {
+    template <class T> SDA_HD T operator()(T const& x) const { return x * 0 + 1; }
+  };
+
  private:
   struct reach {
     std::int64_t at;
@@ -99,9 +103,6 @@ struct eakf {
     inflate(analysed, prior);
     lincomb(e, term{1.0, mean}, term{1.0, analysed});
   }
-  struct one {
-    template <class T> SDA_HD T operator()(T const& x) const { return x * 0 + 1; }
-  };
 };
 
 }  // namespace sda

@@ -164,6 +164,16 @@ struct exact_finish {
     return d.cost(d.aim_for(rows(x), columns(x) / columns(d.background), false, key{}), x, 1);
   }
 
+  struct whole {
+    template <class T> SDA_HD T operator()(T const& x) const { return x * 0 + 1; }
+  };
+
+  struct halved_unless_lower {   // rounding is no rise
+    template <class T> SDA_HD T operator()(T const& reach, T const& before, T const& after) const {
+      return reach * 0.5 * (1 + (after <= before * (1 + 1e-12)));
+    }
+  };
+
  private:
   template <class D, State X> X advanced(D const& d, auto const& aim, X const& x, X const& step, double width) const {
     auto const before = d.cost(aim, x, width);
@@ -176,14 +186,6 @@ struct exact_finish {
       transform(reach, halved_unless_lower{}, reach, before, d.cost(aim, trial, width));
     }
   }
-  struct whole {
-    template <class T> SDA_HD T operator()(T const& x) const { return x * 0 + 1; }
-  };
-  struct halved_unless_lower {   // rounding is no rise
-    template <class T> SDA_HD T operator()(T const& reach, T const& before, T const& after) const {
-      return reach * 0.5 * (1 + (after <= before * (1 + 1e-12)));
-    }
-  };
 };
 
 }  // namespace sda

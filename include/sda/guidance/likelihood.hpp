@@ -62,6 +62,11 @@ template <class D, class O, class G = double, class Spread = tweedie, class Infl
     return kalman_gain{sight, spread.at(prior, l), [error = detail::inflated(seen.error, added(l))](auto const& d) { return error.solve(d); }};
   }
 
+  struct constant {
+    double c;
+    template <class T> SDA_HD T operator()(T const& x) const { return x * 0.0 + c; }
+  };
+
  private:
   using Y = decltype(O::y);
   Y added(level l) const {   // γ v, one for each observation
@@ -73,10 +78,6 @@ template <class D, class O, class G = double, class Spread = tweedie, class Infl
       lincomb(v, term{inflation.variance(l), gamma});
     return v;
   }
-  struct constant {
-    double c;
-    template <class T> SDA_HD T operator()(T const& x) const { return x * 0.0 + c; }
-  };
 };
 template <class D, class O> gamma_likelihood(D, O) -> gamma_likelihood<D, O>;
 template <class D, class O, class G> gamma_likelihood(D, O, G) -> gamma_likelihood<D, O, G>;

@@ -68,7 +68,6 @@ template <State S> struct independent_prior {
     return detail::diagonal_map<S>{std::move(out)};
   }
 
- private:
   struct posterior {
     double alpha2, sigma2;
     template <class T> SDA_HD T operator()(T const& v) const { return sigma2 * v / (sigma2 + alpha2 * v); }
