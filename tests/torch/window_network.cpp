@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <torch_test.hpp>
 
+#include <sda/calculus/ode.hpp>
+#include <sda/calculus/schedule.hpp>
+#include <sda/model/lorenz96.hpp>
 #include <sda/prior/parametrisation.hpp>
+#include <sda/sampler/ddim.hpp>
+#include <sda/sampler/sample.hpp>
 #include <sda/torch.hpp>
 
 #include "../../examples/lorenz96/network.hpp"
@@ -69,4 +74,28 @@ TEST_CASE("windows of another length are refused") {
   auto net = random_network();
   CHECK_THROWS_AS(net.forward(at::randn({2, 41}), 0.1), sda::error);
   CHECK_THROWS_AS(window_network(network_shape{5, 8, 3, 4, 16}), sda::error);
+}
+
+TEST_CASE("what the shipped weights dream of follows the model, on a small and on a large ring") {
+  sda::safetensors::archive const stored(SDA_SOURCE_DIR "/examples/lorenz96/weights/lorenz96.safetensors");
+  auto const config = nlohmann::json::parse(stored.metadata().at("config"));
+  at::set_num_threads(1);   // small work: threads would only wait for one another
+  window_network net(config.at("network").get<network_shape>());
+  sda::read_tensors(stored, sda::state_of(net));
+  sda::preconditioned const d{sda::torch_function{[&](at::Tensor const& x, double c) { return net.forward(x, c); }}};
+  sda::flow const model{sda::lorenz96{config.at("forcing")}, config.at("spacing"), 1};
+  for (auto [ring, n] : {std::pair<sda::index_t, sda::index_t>{40, 2}, {160, 1}}) {
+    auto const like = sda_test::normals<float>(n, net.shape.window * ring, sda::key{1});
+    auto const x = sda::sample(sda::ddim{}, d, sda::rectified{1e-2, 1e2}, 24, like, sda::key{2});
+    sda::host_array<double> const states = x.cast<double>() * config.at("deviation").get<double>() + config.at("mean").get<double>();
+    double residual = 0, change = 0;   // of the model's step from each state, and of no step at all
+    for (sda::index_t t = 0; t + 1 < net.shape.window; ++t) {
+      sda::host_array<double> const now = states.middleCols(t * ring, ring);
+      residual += (states.middleCols((t + 1) * ring, ring) - model(now)).square().sum();
+      change += (states.middleCols((t + 1) * ring, ring) - now).square().sum();
+    }
+    CHECK(std::sqrt(residual) < 0.2 * std::sqrt(change));
+    double const deviation = std::sqrt((states - states.mean()).square().mean());
+    CHECK((deviation > 2.5 && deviation < 4.5));
+  }
 }
