@@ -87,8 +87,10 @@
 #include <sda/sampler/stochastic.hpp>
 
 #include <sda/filter/eakf.hpp>
+#include <sda/filter/enff.hpp>
 #include <sda/filter/ensemble.hpp>
 #include <sda/filter/ensemble_kalman.hpp>
+#include <sda/filter/ensf.hpp>
 #include <sda/filter/ensf_scalar.hpp>
 #include <sda/filter/exact_finish.hpp>
 #include <sda/filter/four_d_var.hpp>
@@ -97,5 +99,6 @@
 #include <sda/filter/kalman.hpp>
 #include <sda/filter/letkf.hpp>
 #include <sda/filter/localisation.hpp>
+#include <sda/filter/paired.hpp>
 #include <sda/filter/particle.hpp>
 #include <sda/filter/variational.hpp>

@@ -15,6 +15,24 @@ struct arctan {
   }
   template <class T> SDA_HD T slope(T const& x) const { return 1.0 / (1.0 + x * x); }
 };
+/// The arctangent by + * / alone, so that host loops vectorise: within 2e-7 of it. Of numbers only.
+struct quick_arctan {
+  template <std::floating_point T> SDA_HD T operator()(T x) const {
+    // atan a = π/2 - atan 1/a; on [0, 1] an odd polynomial (Hastings; Abramowitz & Stegun, 4.4.49), within 2e-8
+    T const a = x < 0 ? -x : x, t = a > 1 ? T(1) / a : a, q = t * t;
+    T p = T(0.0028662257) * q + T(-0.0161657367);
+    p = p * q + T(0.0429096138);
+    p = p * q + T(-0.0752896400);
+    p = p * q + T(0.1065626393);
+    p = p * q + T(-0.1420889944);
+    p = p * q + T(0.1999355085);
+    p = p * q + T(-0.3333314528);
+    p = p * q * t + t;
+    T const turned = a > 1 ? T(1.57079632679489661923) - p : p;
+    return x < 0 ? -turned : turned;
+  }
+  template <std::floating_point T> SDA_HD T slope(T x) const { return T(1) / (T(1) + x * x); }
+};
 /// x / (1 + |x|)
 struct saturation {
   template <class T> SDA_HD T operator()(T const& x) const {
