@@ -86,6 +86,7 @@
 #include <sda/sampler/sampler.hpp>
 #include <sda/sampler/stochastic.hpp>
 
+#include <sda/filter/cycle.hpp>
 #include <sda/filter/eakf.hpp>
 #include <sda/filter/enff.hpp>
 #include <sda/filter/ensemble.hpp>

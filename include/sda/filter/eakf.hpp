@@ -23,10 +23,9 @@ struct eakf {
     index_t const p = columns(seen);
     require(near.columns_covered() == m && between.columns_covered() == p, "eakf: the localisations cover ", near.columns_covered(), " columns and ",
             between.columns_covered(), " observations, there are ", m, " and ", p);
-    Y ones = zeros(seen, 1, p), y = zeros(seen, 1, p);
-    transform(ones, one{}, ones);
+    Y y = zeros(seen, 1, p);
     lincomb(y, term{1.0, o.y});
-    auto const precision = on_host_of(o.error.solve(ones)), value = on_host_of(y);
+    auto const precision = on_host_of(precisions(o.error, seen)), value = on_host_of(y);
     auto const reached = by_observation(near, p), related = by_observation(between, p);
     auto x = by_column(e), h = by_column(seen);
     std::vector<double> move(static_cast<std::size_t>(n)), centred(move);
@@ -39,10 +38,6 @@ struct eakf {
     }
     finish(e, x);
   }
-
-  struct one {
-    template <class T> SDA_HD T operator()(T const& x) const { return x * 0 + 1; }
-  };
 
  private:
   struct reach {

@@ -63,6 +63,19 @@ ensemble_view<X, Y> view_ensemble(X const& e, observation<A, Y, R> const& o) {
   return {std::move(mean), std::move(spread), std::move(seen), std::move(weighted_seen), std::move(information), std::move(pull.elements)};
 }
 
+namespace detail {
+struct unity {
+  template <class T> SDA_HD T operator()(T const& x) const { return x * 0 + 1; }
+};
+}  // namespace detail
+
+/// 1 / r for every observation of a diagonal R, one row: R⁻¹ of ones.
+template <State Y, ErrorCovariance<Y> R> Y precisions(R const& error, Y const& like) {
+  Y ones = zeros(like, 1, columns(like));
+  transform(ones, detail::unity{}, ones);
+  return error.solve(ones);
+}
+
 /// A filter turns a forecast ensemble into an analysis ensemble, in place.
 template <class F, class S, class O> concept EnsembleFilter = State<S> && requires(F const& f, S& e, O const& seen, key k) { f.analyse(e, seen, k); };
 

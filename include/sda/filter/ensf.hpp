@@ -117,9 +117,7 @@ struct ensf {
   template <State X, class A, class R> void walk(X& e, observation<A, X, R> const& o, key k) const {
     using sight = detail::component_sight<A>;
     require(rows(o.y) == 1, "ensf: observations of ", rows(o.y), " rows, not 1");
-    X ones = zeros_like(o.y);
-    transform(ones, one{}, ones);
-    X const y = sight::in_place(o.op, o.y), precision = sight::in_place(o.op, o.error.solve(ones));
+    X const y = sight::in_place(o.op, o.y), precision = sight::in_place(o.op, precisions(o.error, o.y));
     require(columns(y) == columns(e), "ensf: observations of states of ", columns(y), " columns for ", columns(e));
     auto const h = sight::function(o.op);
     auto const path = ensf_steps(steps, k, eps_alpha, eps_sigma);
@@ -176,9 +174,6 @@ struct ensf {
     if constexpr (std::same_as<T, value_t<S>>) return raw;
     else return {raw.begin(), raw.end()};
   }
-  struct one {
-    template <class T> SDA_HD T operator()(T const& x) const { return x * 0 + 1; }
-  };
 };
 
 }  // namespace sda

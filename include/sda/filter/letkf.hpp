@@ -11,10 +11,6 @@ namespace sda {
 
 namespace detail {
 
-struct letkf_one {   // at namespace scope: device kernels cannot be instantiated with private types
-  template <class T> SDA_HD T operator()(T const& x) const { return x * 0 + 1; }
-};
-
 /// The local analyses of Lanes consecutive columns: x <- x̄ + w X + T X with S = Σ_o τ_o Y_o Y_oᵀ / r_o over the observations o
 /// of each column, w = A⁻¹ g, T = √(N-1) A^{-1/2}, A = (N-1) 1 + S, by the spectrum of S.
 template <int Lanes> class local_analysis {
@@ -117,12 +113,10 @@ struct letkf {
     Y const all = o.op(e), centre = ensemble_mean(all);
     index_t const n = rows(e), m = columns(e), p = columns(all);
     for (auto const i : near.observation) require(i >= 0 && i < p, "letkf: the localisation names observation ", i, " of ", p);
-    Y ones = zeros_like(centre);
-    transform(ones, detail::letkf_one{}, ones);
-    Y const precisions = o.error.solve(ones), innovations = anomalies(o.y, centre), spreads = anomalies(all, centre);
-    if constexpr (requires { { algebra<X>::analyse_columns(analysed, shift, near, spreads, precisions, innovations) } -> std::same_as<bool>; })
-      if (algebra<X>::analyse_columns(analysed, shift, near, spreads, precisions, innovations)) return;
-    auto const precision = on_host_of(precisions), innovation = on_host_of(innovations), spread = on_host_of(spreads);
+    Y const precision_of = precisions(o.error, all), innovations = anomalies(o.y, centre), spreads = anomalies(all, centre);
+    if constexpr (requires { { algebra<X>::analyse_columns(analysed, shift, near, spreads, precision_of, innovations) } -> std::same_as<bool>; })
+      if (algebra<X>::analyse_columns(analysed, shift, near, spreads, precision_of, innovations)) return;
+    auto const precision = on_host_of(precision_of), innovation = on_host_of(innovations), spread = on_host_of(spreads);
     std::vector<double> seen(std::size_t(p * n)), x = on_host_of(analysed), moved(static_cast<std::size_t>(m));
     for (index_t i = 0; i < n; ++i)
       for (index_t c = 0; c < p; ++c) seen[std::size_t(c * n + i)] = spread[std::size_t(i * p + c)];
