@@ -32,6 +32,19 @@ template <class F, class Y> class linear_at {
   Y value_;
 };
 
+/// ... which borrows the map, for maps that are large: their `linearize` returns it.
+template <class F, class Y> class linear_view {
+ public:
+  linear_view(F const& f, Y value) : f_(&f), value_(std::move(value)) {}
+  Y const& value() const { return value_; }
+  auto jvp(auto const& v) const { return (*f_)(v); }
+  auto vjp(Y const& u) const { return f_->adjoint(u); }
+
+ private:
+  F const* f_;
+  Y value_;
+};
+
 /// linearize(f, x, args...) evaluates f once and hands back value, vjp and, where f can, jvp, to be used as often as wanted:
 /// f.linearize(x, args...) if f has it, else f itself if it is linear.
 struct linearize_fn {

@@ -104,6 +104,7 @@ template <State S> class interpolating {
     }
     return x;
   }
+  linear_view<interpolating, S> linearize(S const& x) const { return {*this, (*this)(x)}; }
   index_t seen() const { return points_; }
   index_t width() const { return width_; }
 

@@ -14,17 +14,7 @@ template <State S> class linear {
   S operator()(S const& x) const { return times(x, transposed_); }
   S adjoint(S const& u) const { return times(u, matrix_); }
 
-  /// Borrows the operator: its matrices are not copied at every step.
-  auto linearize(S const& x) const {
-    struct at {
-      linear const* a;
-      S y;
-      S const& value() const { return y; }
-      S jvp(S const& v) const { return (*a)(v); }
-      S vjp(S const& u) const { return a->adjoint(u); }
-    };
-    return at{this, (*this)(x)};
-  }
+  linear_view<linear, S> linearize(S const& x) const { return {*this, (*this)(x)}; }
   index_t seen() const { return rows(matrix_); }
   index_t width() const { return columns(matrix_); }
 

@@ -99,7 +99,8 @@ template <State S, class M> class ensemble_at {
     lincomb(value_, term{1.0, value_}, term{1.0, members_->mean});
   }
 
-  S const& value() const { return value_; }
+  S const& value() const& { return value_; }
+  S value() && { return std::move(value_); }
   S const& weights() const { return weights_; }
   S jvp(S const& v) const {   // (α/σ²) Σ_j w_j (⟨x_j, v⟩ − Σ_i w_i ⟨x_i, v⟩) x_j
     S along = product(v, members_->transposed), one = zeros(v, 1, members_->size());

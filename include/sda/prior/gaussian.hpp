@@ -109,7 +109,8 @@ template <State S, Basis<S> Q> class gaussian_at {
     lincomb(value_, term{1.0, mean}, term{1.0, along(1.0, gain_, coordinates_)});
   }
 
-  S const& value() const { return value_; }
+  S const& value() const& { return value_; }
+  S value() && { return std::move(value_); }
   S jvp(S const& v) const { return along(1.0, gain_, (*basis_)(v)); }
   S vjp(S const& u) const { return jvp(u); }
 

@@ -69,7 +69,8 @@ template <State S> class low_rank_at {
     lincomb(value_, term{1.0, mean}, term{1.0, jvp(value_)});
   }
 
-  S const& value() const { return value_; }
+  S const& value() const& { return value_; }
+  S value() && { return std::move(value_); }
   S jvp(S const& v) const {
     S out = zeros_like(v);
     lincomb(out, weighted{1.0, precision_, v});
