@@ -66,9 +66,11 @@
 #include <sda/guidance/dps.hpp>
 #include <sda/guidance/gain.hpp>
 #include <sda/guidance/jfps.hpp>
+#include <sda/guidance/latent_optimization.hpp>
 #include <sda/guidance/likelihood.hpp>
 #include <sda/guidance/mmps.hpp>
 #include <sda/guidance/pigdm.hpp>
+#include <sda/guidance/projection.hpp>
 #include <sda/guidance/spread.hpp>
 #include <sda/guidance/tmpd.hpp>
 
@@ -77,13 +79,16 @@
 #include <sda/trajectory/window_plan.hpp>
 
 #include <sda/sampler/corrector.hpp>
+#include <sda/sampler/daps.hpp>
 #include <sda/sampler/ddim.hpp>
 #include <sda/sampler/heun.hpp>
 #include <sda/sampler/multistep.hpp>
 #include <sda/sampler/observe.hpp>
+#include <sda/sampler/repaint.hpp>
 #include <sda/sampler/rewind.hpp>
 #include <sda/sampler/sample.hpp>
 #include <sda/sampler/sampler.hpp>
+#include <sda/sampler/smc.hpp>
 #include <sda/sampler/stochastic.hpp>
 
 #include <sda/filter/cycle.hpp>

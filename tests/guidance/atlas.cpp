@@ -31,7 +31,8 @@ template <class Make> void check(atlas_problem const& p, row const& r, Make cons
   auto const dy = make(p.prior, observation{dense_operator{p.h}, y, dense_error{p.r()}});
   auto const levels = geometric(1e2, 1e-3, 1024);
   array means = array::Zero(draws, p.n);
-  auto const covariance = ddim_moments(d, p.n, levels, 1, [&](level l, double pull, double keep) { means = pull * dy(means, l) + keep * means; }).covariance;
+  auto const move_means = [&](level l, double pull, double keep) { means = pull * dy(means, l) + keep * means; };
+  auto const covariance = ddim_moments(d, p.n, levels, 1, move_means).covariance;
   double square = 0, least = 1e300, most = 0, least_kl = 1e300, most_kl = 0, variance = 0;
   for (index_t i = 0; i < draws; ++i) {
     auto const exact = conditioned(p.prior, p.h, y.row(i).matrix().transpose(), p.r());
@@ -41,7 +42,8 @@ template <class Make> void check(atlas_problem const& p, row const& r, Make cons
     least_kl = std::min(least_kl, b.kl), most_kl = std::max(most_kl, b.kl);
     variance = b.variance;
   }
-  INFO("mean " << std::sqrt(square) << " in " << least << " ... " << most << ", KL in " << least_kl << " ... " << most_kl << ", variance " << variance);
+  INFO("mean " << std::sqrt(square) << " in " << least << " ... " << most << ", KL in " << least_kl << " ... " << most_kl << ", variance "
+               << variance);
   CHECK(variance == Approx(r.variance).margin(.0051));
   CHECK(std::sqrt(square) == Approx(r.measured).epsilon(.01).margin(2e-5));
   CHECK((least * .95 <= r.mean + 5e-4 && r.mean <= most * 1.05));

@@ -129,7 +129,8 @@ struct moments {
   vector mean;
   matrix covariance;
 };
-template <class D, class Beside> moments ddim_moments(D const& d, sda::index_t n, std::vector<sda::level> const& levels, double eta, Beside const& beside) {
+template <class D, class Beside>
+moments ddim_moments(D const& d, sda::index_t n, std::vector<sda::level> const& levels, double eta, Beside const& beside) {
   matrix const one = matrix::Identity(n, n);
   moments x{vector::Zero(n), levels[0].sigma * levels[0].sigma * one};
   for (std::size_t i = 0; i + 1 < levels.size(); ++i) {

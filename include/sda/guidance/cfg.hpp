@@ -8,7 +8,8 @@ namespace detail {
 
 template <class U, class C, State S> class linear_cfg {
  public:
-  linear_cfg(U without, C with, double weight) : without_(std::move(without)), with_(std::move(with)), weight_(weight), value_(mixed(without_.value(), with_.value())) {}
+  linear_cfg(U without, C with, double weight)
+      : without_(std::move(without)), with_(std::move(with)), weight_(weight), value_(mixed(without_.value(), with_.value())) {}
   S const& value() const { return value_; }
   S vjp(S const& u) const { return mixed(without_.vjp(u), with_.vjp(u)); }
   S jvp(S const& v) const
