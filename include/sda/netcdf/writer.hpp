@@ -137,7 +137,9 @@ class writer {
     return path + "." + std::to_string(::getpid()) + "-" + std::to_string(count++) + ".tmp";
   }
   static handle create(std::string const& path, std::string const& temporary) {
+    auto const folder = std::filesystem::path(path).parent_path();
     require(!std::filesystem::is_directory(path), "cannot write ", path, ": it is a folder");
+    require(folder.empty() || std::filesystem::is_directory(folder), "cannot write ", path, ": there is no folder ", folder.string());
     int id = -1;
     netcdf::check(nc_create(temporary.c_str(), NC_CLOBBER | NC_NETCDF4 | NC_CLASSIC_MODEL, &id), "cannot write ", path);
     return handle(id);
