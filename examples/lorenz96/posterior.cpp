@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "posterior.hpp"
+
+#include "instrument.hpp"
+
+#include <sda/calculus/schedule.hpp>
+#include <sda/calculus/solve.hpp>
+#include <sda/guidance/dps.hpp>
+#include <sda/guidance/likelihood.hpp>
+#include <sda/guidance/mmps.hpp>
+#include <sda/observation/values.hpp>
+#include <sda/sampler/corrector.hpp>
+#include <sda/sampler/heun.hpp>
+#include <sda/sampler/multistep.hpp>
+#include <sda/sampler/sample.hpp>
+#include <sda/sampler/stochastic.hpp>
+
+// From names on a command line to the library's templates.
+
+namespace lorenz96 {
+namespace {
+
+using S = members;
+using any_denoiser = std::function<S(S const&, sda::level)>;
+
+std::function<sda::level(double)> schedule_named(smoother_settings const& s) {
+  if (s.schedule == "rectified") return sda::rectified{s.sigma_min, s.sigma_max};
+  if (s.schedule == "log-linear") return sda::log_linear{s.sigma_min, s.sigma_max};
+  if (s.schedule == "log-logit") return sda::log_logit{s.sigma_min, s.sigma_max};
+  if (s.schedule == "vp-cosine") return sda::vp_cosine{.sigma_min = s.sigma_min};
+  if (s.schedule == "vp-linear") return sda::vp_linear{.sigma_min = s.sigma_min};
+  if (s.schedule == "vp-exponential") return sda::vp_exponential{.sigma_min = s.sigma_min};
+  sda::require(s.schedule == "rectified-flow", "--schedule ", s.schedule, ": ", schedule_names());
+  return sda::rectified_flow{.sigma_min = s.sigma_min};
+}
+
+/// Calls f with the sampler that is named, and its corrections.
+template <class F> S with_sampler(smoother_settings const& s, F const& f) {
+  auto const corrected = [&](auto const& predictor) {
+    int const n = int(s.corrections);
+    if (n == 0) return f(predictor);
+    if (s.corrector == "langevin") return f(sda::pc{predictor, sda::langevin{s.tau}, n, sda::correcting::after});
+    if (s.corrector == "adaptive") return f(sda::pc{predictor, sda::adaptive_langevin{s.tau}, n, sda::correcting::after});
+    sda::require(s.corrector == "renoising", "--corrector ", s.corrector, ": langevin, adaptive or renoising");
+    return f(sda::pc{predictor, sda::renoising{s.tau}, n, sda::correcting::after});
+  };
+  if (s.sampler == "ddim") return corrected(sda::ddim{});
+  if (s.sampler == "ddpm") return corrected(sda::ddpm);
+  if (s.sampler == "heun") return corrected(sda::heun{});
+  if (s.sampler == "ab2") return corrected(sda::adams_bashforth<2>{});
+  if (s.sampler == "ab3") return corrected(sda::adams_bashforth<3>{});
+  if (s.sampler == "exponential2") return corrected(sda::exponential_x<2>{});
+  if (s.sampler == "exponential3") return corrected(sda::exponential_x<3>{});
+  sda::require(s.sampler == "euler-maruyama", "--sampler ", s.sampler, ": ", sampler_names());
+  return corrected(sda::euler_maruyama{});
+}
+
+/// The guidance that is named: a prior and what was seen become a posterior denoiser.
+template <class O> any_denoiser guided_by(smoother_settings const& s, any_prior const& prior, O const& seen) {
+  int const n = int(s.iterations);
+  if (s.guidance == "mmps") {
+    if (s.solver == "gmres") return sda::mmps{prior, seen, sda::gmres{n}};
+    if (s.solver == "cg") return sda::mmps{prior, seen, sda::cg{n}};
+    sda::require(s.solver == "bicgstab", "--solver ", s.solver, ": gmres, cg or bicgstab");
+    return sda::mmps{prior, seen, sda::bicgstab{n}};
+  }
+  if (s.guidance == "gamma") return sda::gamma_likelihood{prior, seen, s.gamma};
+  if (s.guidance == "gamma-free") return sda::gamma_likelihood{prior, seen, s.gamma, sda::flat_prior{}};
+  if (s.guidance == "dps") return sda::dps{prior, seen, s.zeta};
+  sda::require(s.guidance == "none", "--guidance ", s.guidance, ": mmps, gamma, gamma-free, dps or none");
+  return prior;
+}
+
+/// What an instrument makes of a standardised value: f(mean + deviation x).
+template <class F> struct of_standardised {
+  F f;
+  double mean, deviation;
+  template <class T> T operator()(T const& x) const { return f(T(x * T(deviation) + T(mean))); }
+  template <class T> T slope(T const& x) const { return f.slope(T(x * T(deviation) + T(mean))) * T(deviation); }
+};
+
+}  // namespace
+
+members draw_posterior(smoother_settings const& s, any_prior const& prior, double mean, double deviation, window_task const& task) {
+  S const like = S::Zero(s.members, task.seen.size());
+  std::vector<std::int64_t> every(std::size_t(like.cols()));
+  std::iota(every.begin(), every.end(), std::int64_t{0});
+  std::vector<double> const variance(every.size(), task.error * task.error);
+  auto const window = sda::observed(like, like.cols(), {every, {task.seen.data(), every.size()}, variance}, sda::missing::is_dropped);
+  any_reading const read = with_instrument(task.through, [&]<class F>(F const& f) {
+    return any_reading(sda::composed{sda::pointwise{of_standardised<F>{f, mean, deviation}}, window.op});
+  });
+  any_denoiser const posterior = guided_by(s, prior, sda::observation{read, window.y, window.error});
+  S const x = with_sampler(s, [&](auto const& sampler) {
+    return sda::sample(sampler, posterior, schedule_named(s), s.steps, like, task.k, [&](index_t step, S const&, sda::level) { task.told(step); });
+  });
+  return x * float(deviation) + float(mean);
+}
+
+}  // namespace lorenz96

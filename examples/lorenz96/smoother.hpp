@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include "climatology.hpp"
+#include "scores.hpp"
+
+#include <functional>
+#include <memory>
+
+namespace lorenz96 {
+
+/// How the score smoother works; names as on the command line.
+struct smoother_settings {
+  std::string prior = "network";   // or gaussian
+  std::string weights = LORENZ96_WEIGHTS;   // those of the repository
+  index_t members = 16;
+  std::string schedule = "rectified";
+  double sigma_min = 1e-3, sigma_max = 1e2;
+  std::string sampler = "ddim";
+  index_t steps = 64;
+  index_t corrections = 0;
+  std::string corrector = "langevin";
+  double tau = 0.1;
+  std::string guidance = "mmps";
+  std::string solver = "gmres";
+  index_t iterations = 3;
+  double gamma = 1e-2;
+  double zeta = 1;
+  index_t stride = 1;
+  index_t batch = 0;
+  std::string device = "cpu";
+};
+
+inline std::string schedule_names() { return "rectified, log-linear, log-logit, vp-cosine, vp-linear, vp-exponential or rectified-flow"; }
+inline std::string sampler_names() { return "ddim, ddpm, heun, ab2, ab3, exponential2, exponential3 or euler-maruyama"; }
+
+/// What a window's sampling is given: readings (NaN: none), how they were made, and whom to tell of each step.
+struct window_task {
+  trajectory const& seen;
+  std::string through;
+  double error;
+  sda::key k;
+  std::function<void(index_t step)> told;
+};
+
+/// Draws the members of one window from the posterior.
+using smoother = std::function<members(window_task const&)>;
+
+/// The prior is the Gaussian of the climate: exact for what is Gaussian, the baseline for what is not.
+smoother gaussian_smoother(smoother_settings const& s, climatology const& climate, index_t ring, index_t length);
+/// The prior is a trained window network; in a build without LibTorch this only says so.
+smoother network_smoother(smoother_settings const& s, index_t ring, index_t length);
+
+}  // namespace lorenz96

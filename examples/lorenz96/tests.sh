@@ -1,0 +1,168 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Runs the program: tests.sh PROGRAM CASE. Without CASE it lists the cases; CTest runs each on its own.
+set -euo pipefail
+program=${1:-}
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+
+die() {
+  echo "FAILED: $*" >&2
+  exit 1
+}
+# fails MESSAGE ARGS...: the program fails, says MESSAGE (a regular expression) on stderr, and leaves no file behind.
+fails() {
+  local message=$1 before status=0
+  shift
+  rm -f out.txt err.txt
+  before=$(ls -A)
+  "$program" "$@" >out.txt 2>err.txt || status=$?
+  ((status != 0)) || die "\`$*\` should fail"
+  grep -qE -- "$message" err.txt || die "\`$*\` says: $(cat err.txt), not: $message"
+  rm -f out.txt err.txt
+  [[ $(ls -A) == "$before" ]] || die "\`$*\` left behind: $(ls -A)"
+}
+# works ARGS...: the program succeeds; what it prints is in out.txt.
+works() { "$program" "$@" >out.txt 2>err.txt || die "\`$*\` failed: $(cat err.txt)"; }
+has() { grep -qE -- "$1" out.txt || die "no \"$1\" in: $(cat out.txt)"; }
+
+small=(--ring 12 --length 6 --windows 2)
+gaussian=(--prior gaussian --steps 8 --members 4)
+
+# Every command explains itself.
+case_help() {
+  for command in "" simulate assimilate train benchmark; do
+    works $command --help
+    has Usage
+  done
+}
+# What cannot be understood is refused.
+case_options() {
+  fails "subcommand" || true
+  fails "--nonsense" simulate --nonsense --out a.nc
+  fails "--operator cosine: identity, arctan" simulate --operator cosine --out a.nc
+  fails 'sites "every:0"' simulate --sites every:0 --out a.nc
+  fails "\"3x\" is not a number" simulate --sites 1,3x --out a.nc
+  fails "38-40 is not within 0 to 39" simulate --sites 38-40 --out a.nc
+  fails "a fraction of 1.5" simulate --sites random:1.5 --out a.nc
+  fails "--sampler leap: ddim" assimilate "${small[@]}" "${gaussian[@]}" --sampler leap --out a.nc
+  fails "--schedule steep: rectified" assimilate "${small[@]}" "${gaussian[@]}" --schedule steep --out a.nc
+  fails "--guidance luck: mmps" assimilate "${small[@]}" "${gaussian[@]}" --guidance luck --out a.nc
+  fails "--solver lu: gmres" assimilate "${small[@]}" "${gaussian[@]}" --solver lu --out a.nc
+  fails "--prior hope: network or gaussian" assimilate "${small[@]}" --prior hope --out a.nc
+  fails "there is no task nowhere; there are: sakov2008" benchmark --task nowhere
+  fails "there is no method guess; there are: climatology" benchmark --methods guess
+}
+# Numbers that make no sense are refused, with the numbers.
+case_numbers() {
+  fails "--members 0: an ensemble has at least one" assimilate "${small[@]}" --prior gaussian --members 0 --out a.nc
+  fails "observation error of -1" assimilate "${small[@]}" "${gaussian[@]}" --error=-1 --out a.nc
+  fails "a ring of 3 sites" simulate --ring 3 --out a.nc
+  fails "--length 0" assimilate --prior gaussian --length 0
+  fails "windows: 0 of 6 steps" simulate --windows 0 --length 6 --out a.nc
+  fails "0 steps" assimilate "${small[@]}" --prior gaussian --steps 0 --out a.nc
+  fails "observations every 0 steps" simulate "${small[@]}" --every 0 --out a.nc
+}
+# A place that cannot be written is noticed before the work.
+case_unwritable() {
+  fails "cannot write absent/a.nc: there is no folder absent" simulate --out absent/a.nc
+  fails "cannot write absent/a.nc: there is no folder absent" assimilate --out absent/a.nc
+  mkdir taken
+  fails "cannot write taken: it is a folder" assimilate "${small[@]}" "${gaussian[@]}" --out taken
+}
+case_missing_input() {
+  fails "cannot read absent.nc: No such file" assimilate --input absent.nc --out a.nc
+  echo "no NetCDF" >text.nc
+  fails "cannot read text.nc" assimilate --input text.nc --out a.nc
+}
+# Windows have to tile what is assimilated.
+case_tiling() {
+  works simulate "${small[@]}" --out seen.nc
+  fails "windows of 5 steps do not tile 12 steps of seen.nc" assimilate --input seen.nc --length 5 "${gaussian[@]}" --out a.nc
+}
+case_weights() {
+  fails "absent.safetensors" assimilate "${small[@]}" --weights absent.safetensors --out a.nc
+  echo "no weights" >corrupt.safetensors
+  fails "corrupt.safetensors" assimilate "${small[@]}" --weights corrupt.safetensors --out a.nc
+}
+# Without observations the posterior is the prior; NaN in a file means not observed.
+case_nothing_seen() {
+  works assimilate "${small[@]}" "${gaussian[@]}" --sites random:0 --out a.nc
+  has "window 0 has no observations: its posterior is the prior"
+  works simulate "${small[@]}" --sites every:3 --out seen.nc
+  has "12 steps of 12 sites, 48 observations"
+  works assimilate --input seen.nc --length 6 "${gaussian[@]}" --out a.nc
+  has "OI, whole window"
+  ncdump -h a.nc >out.txt
+  has "observation_count = 48"
+}
+# A run that is interrupted leaves nothing.
+case_interrupted() {
+  "$program" assimilate --ring 20 --length 20 --windows 50 --prior gaussian --out a.nc >out.txt 2>err.txt &
+  local run=$!
+  while ! ls a.nc.*.tmp >/dev/null 2>&1; do sleep 0.05; done
+  sleep 1
+  kill -TERM $run
+  ! wait $run || die "an interrupted run should fail"
+  grep -q "interrupted by signal 15" err.txt || die "$(cat err.txt)"
+  [[ $(ls -A) == $'err.txt\nout.txt' ]] || die "left behind: $(ls -A)"
+}
+# With the Gaussian of the climate for a prior, linear readings and enough iterations, the score smoother is the Gaussian
+# smoother: the same spread, the same error but for the finite ensemble.
+case_exact() {
+  works assimilate --ring 16 --length 6 --windows 16 --prior gaussian --members 32 --steps 128 --iterations 12 --sites every:2
+  awk '/score smoother/ {rmse = $3; spread = $8}
+       /OI, whole window/ {best = $4; exact = $9}
+       END {exit !(rmse > 0.98 * best && rmse < 1.04 * best && spread > 0.96 * exact && spread < 1.04 * exact)}' out.txt || die "$(cat out.txt)"
+}
+# Threads change no digit.
+case_threads() {
+  local run=(assimilate --ring 40 --length 6 --windows 2 --prior gaussian --steps 8 --members 150)
+  works "${run[@]}" --threads 1
+  mv out.txt one.txt
+  works "${run[@]}" --threads 3
+  diff one.txt out.txt
+}
+case_choices() {
+  for operator in identity arctan saturation absolute square; do
+    works assimilate "${small[@]}" "${gaussian[@]}" --operator $operator --error 0.5
+    has "score smoother"
+  done
+  for guidance in mmps gamma gamma-free dps none; do works assimilate "${small[@]}" "${gaussian[@]}" --guidance $guidance; done
+  for solver in gmres cg bicgstab; do works assimilate "${small[@]}" "${gaussian[@]}" --solver $solver; done
+  for sampler in ddim ddpm heun ab2 ab3 exponential2 exponential3 euler-maruyama; do
+    works assimilate "${small[@]}" "${gaussian[@]}" --sampler $sampler --corrections 1
+  done
+  for schedule in rectified log-linear log-logit vp-cosine vp-linear vp-exponential rectified-flow; do
+    works assimilate "${small[@]}" "${gaussian[@]}" --schedule $schedule --no-baselines
+  done
+  for corrector in langevin adaptive renoising; do works assimilate "${small[@]}" "${gaussian[@]}" --corrector $corrector --corrections 2; done
+}
+case_benchmark() {
+  works benchmark --task help
+  has "sakov2008"
+  works benchmark --methods help
+  has "score"
+  works benchmark --task half,arctan --methods climatology,oi,oi-window --cycles 100 --seeds 2 --json a.json
+  for field in task method parameters seed cycles rmse_analysis rmse_smoothed crps spread spread_skill diverged model_evaluations \
+    network_evaluations seconds_per_analysis threads; do
+    (($(grep -c "\"$field\":" a.json) == 12)) || die "$field is not in every record"
+  done
+  rm a.json
+  fails "cannot write absent/a.json" benchmark --methods climatology --cycles 50 --json absent/a.json
+}
+case_pictures() {
+  works assimilate "${small[@]}" "${gaussian[@]}" --operator arctan --error 0.1 --out a.nc --plot a
+  for picture in a.png a-hovmoller.png a-series.png a-ranks.png; do
+    [[ $(head -c 8 $picture | od -An -tx1 | tr -d ' \n') == 89504e470d0a1a0a ]] || die "$picture is no picture"
+  done
+  fails "give both" assimilate --plot a
+}
+
+if (($# < 2)); then
+  declare -F | sed -n 's/^declare -f case_//p'
+else
+  "case_$2"
+  echo PASSED
+fi
