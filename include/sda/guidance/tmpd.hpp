@@ -6,12 +6,12 @@ namespace sda {
 
 namespace detail {
 
-struct unity {
+struct tmpd_unity {
   template <class T> SDA_HD T operator()(T const& x) const { return x * 0.0 + 1.0; }
 };
 template <State S> S ones_like(S const& x) {
   S out = zeros_like(x);
-  transform(out, unity{}, out);
+  transform(out, tmpd_unity{}, out);
   return out;
 }
 struct quotient_of {
