@@ -47,6 +47,13 @@ template <class O, State S> struct latent_objective {
   }
 };
 
+struct adam_direction {
+  double first, second;   // what makes the running means unbiased
+  template <class T> SDA_HD T operator()(T const& m, T const& v) const {
+    using std::sqrt;
+    return m * first / (sqrt(v * second) + 1e-8);
+  }
+};
 struct safe_ratio {   // a / b, and 0 where b is 0
   template <class T> SDA_HD T operator()(T const& a, T const& b) const { return (b != 0) * a / (b + (b == 0)); }
 };
@@ -89,20 +96,11 @@ struct adam {
       S const g = objective.gradient(objective.sight(z), z);
       lincomb(mean, term{beta1, mean}, term{1 - beta1, g});
       lincomb(square, term{beta2, square}, weighted{1 - beta2, g, g});
-      transform(step, direction{1 / (1 - std::pow(beta1, i)), 1 / (1 - std::pow(beta2, i))}, mean, square);
+      transform(step, detail::adam_direction{1 / (1 - std::pow(beta1, i)), 1 / (1 - std::pow(beta2, i))}, mean, square);
       lincomb(z, term{1.0, z}, term{-rate, step});
     }
     return z;
   }
-
- private:
-  struct direction {
-    double first, second;
-    template <class T> SDA_HD T operator()(T const& m, T const& v) const {
-      using std::sqrt;
-      return m * first / (sqrt(v * second) + 1e-8);
-    }
-  };
 };
 
 /// Gauss-Newton with an inner solver (conjugate gradients): the minimum at once where A is linear and the solver gets there;

@@ -18,6 +18,16 @@ namespace sda {
 
 namespace detail {
 
+struct pivot_ratio {
+  template <class T> SDA_HD T operator()(T const& a, T const& b) const { return a / b; }
+};
+struct log_pivot_sum {   // sum + ln 2π x
+  template <class T> SDA_HD T operator()(T const& sum, T const& x) const {
+    using std::log;
+    return sum + log(x * (2 * std::numbers::pi));
+  }
+};
+
 // Symmetric positive definite systems, one a row, whose elements are scalars (one number a row): Cholesky without roots.
 template <class C> class scalar_system {
  public:
@@ -26,34 +36,25 @@ template <class C> class scalar_system {
       for (std::size_t k = 0; k < j; ++k) subtract(l_[j][j], product(l_[j][k], l_[j][k]), l_[k][k]);
       for (std::size_t i = j + 1; i < l_.size(); ++i) {
         for (std::size_t k = 0; k < j; ++k) subtract(l_[i][j], product(l_[i][k], l_[j][k]), l_[k][k]);
-        transform(l_[i][j], over{}, l_[i][j], l_[j][j]);
+        transform(l_[i][j], pivot_ratio{}, l_[i][j], l_[j][j]);
       }
     }
   }
   void solve(std::vector<C>& b) const {
     for (std::size_t i = 0; i < b.size(); ++i)
       for (std::size_t k = 0; k < i; ++k) subtract(b[i], l_[i][k], b[k]);
-    for (std::size_t i = 0; i < b.size(); ++i) transform(b[i], over{}, b[i], l_[i][i]);
+    for (std::size_t i = 0; i < b.size(); ++i) transform(b[i], pivot_ratio{}, b[i], l_[i][i]);
     for (std::size_t i = b.size(); i-- > 0;)
       for (std::size_t k = i + 1; k < b.size(); ++k) subtract(b[i], l_[k][i], b[k]);
   }
   /// ln det 2π a
   C log_determinant() const {
     C out = zeros_like(l_[0][0]);
-    for (std::size_t i = 0; i < l_.size(); ++i) transform(out, plus_log{}, out, l_[i][i]);
+    for (std::size_t i = 0; i < l_.size(); ++i) transform(out, log_pivot_sum{}, out, l_[i][i]);
     return out;
   }
 
  private:
-  struct over {
-    template <class T> SDA_HD T operator()(T const& a, T const& b) const { return a / b; }
-  };
-  struct plus_log {
-    template <class T> SDA_HD T operator()(T const& sum, T const& x) const {
-      using std::log;
-      return sum + log(x * (2 * std::numbers::pi));
-    }
-  };
   static C product(C const& a, C const& b) {
     C out = zeros_like(a);
     lincomb(out, weighted{1.0, a, b});
