@@ -18,17 +18,31 @@ __device__ inline duel tournament(int players, int round, int k) {
   return p < q ? duel{p, q} : duel{q, p};
 }
 
-/// The rotation that annihilates a(p, q): sine, cosine and the tangent.
+/// i / by for i < 2^13 and by <= 128, without a division: a small matrix is walked by threads that find their place often.
+struct divider {
+  unsigned by, magic;
+  __device__ explicit divider(int d) : by(unsigned(d)), magic(((1u << 20) + unsigned(d) - 1) / unsigned(d)) {}
+  struct place {
+    int quotient, rest;
+  };
+  __device__ place operator()(int i) const {
+    unsigned const q = (unsigned(i) * magic) >> 20;
+    return {int(q), i - int(q * by)};
+  }
+};
+
+/// The rotation of a pair that annihilates a(p, q): cosine, sine and tangent; nothing where one of the two sits out.
 template <class C> struct rotation {
+  duel of;
   C c, s, t;
 };
-template <class C> __device__ inline rotation<C> annihilate(C pp, C qq, C pq) {
+template <class C> __device__ inline rotation<C> annihilate(duel of, C pp, C qq, C pq) {
   using std::copysign;
   using std::fabs;
   using std::sqrt;
-  if (pq == 0) return {C(1), C(0), C(0)};
+  if (pq == 0) return {of, C(1), C(0), C(0)};
   C const twice = 2 * pq, gap = qq - pp, t = twice / copysign(fabs(gap) + sqrt(gap * gap + twice * twice), gap), c = 1 / sqrt(1 + t * t);
-  return {c, t * c, t};
+  return {of, c, t * c, t};
 }
 
 /// Jacobi's method by a team, in shared memory: n/2 disjoint rotations at a time. The diagonal of `a` becomes the eigenvalues,
@@ -36,19 +50,20 @@ template <class C> __device__ inline rotation<C> annihilate(C pp, C qq, C pq) {
 template <int N, class C> __device__ inline void team_jacobi(C (&a)[N][N + 1], C (&v)[N][N + 1], int n, int sweeps) {
   __shared__ rotation<C> turn[N / 2 + 1];
   int const me = int(threadIdx.x), players = n + n % 2, pairs = players / 2;
-  for (int i = me; i < n * n; i += team) v[i / n][i % n] = C(i / n == i % n);
+  divider const by_size(n), by_pairs(pairs);
+  for (int i = me; i < n * n; i += team) v[by_size(i).quotient][by_size(i).rest] = C(by_size(i).quotient == by_size(i).rest);
   __syncthreads();
-  for (int round = 0; round < sweeps * (players - 1); ++round) {
+  for (int round = 0, rounds = sweeps * (players - 1); round < rounds; ++round) {
     for (int k = me; k < pairs; k += team) {
-      auto const [p, q] = tournament(players, round % (players - 1), k);
-      turn[k] = q < n ? annihilate(a[p][p], a[q][q], a[p][q]) : rotation<C>{C(1), C(0), C(0)};
+      duel const d = tournament(players, round % (players - 1), k);
+      turn[k] = d.q < n ? annihilate(d, a[d.p][d.p], a[d.q][d.q], a[d.p][d.q]) : rotation<C>{d, C(1), C(0), C(0)};
     }
     __syncthreads();
     for (int i = me; i < pairs * pairs; i += team) {   // the 2 x 2 block where two pairs cross: rows by one, columns by the other
-      auto const [p, q] = tournament(players, round % (players - 1), i / pairs);
-      auto const [x, y] = tournament(players, round % (players - 1), i % pairs);
-      auto const f = turn[i / pairs], g = turn[i % pairs];
-      if (i / pairs == i % pairs) {
+      auto const [k, l] = by_pairs(i);
+      rotation<C> const f = turn[k], g = turn[l];
+      int const p = f.of.p, q = f.of.q, x = g.of.p, y = g.of.q;
+      if (k == l) {
         if (q >= n) continue;
         C const moved = f.t * a[p][q];
         a[p][p] -= moved, a[q][q] += moved, a[p][q] = a[q][p] = C(0);
@@ -63,12 +78,12 @@ template <int N, class C> __device__ inline void team_jacobi(C (&a)[N][N + 1], C
       if (low && right) a[q][y] = g.s * wx + g.c * wy;
     }
     for (int i = me; i < pairs * n; i += team) {
-      auto const [p, q] = tournament(players, round % (players - 1), i / n);
-      if (q >= n) continue;
-      auto const f = turn[i / n];
-      C const x = v[p][i % n], y = v[q][i % n];
-      v[p][i % n] = f.c * x - f.s * y;
-      v[q][i % n] = f.s * x + f.c * y;
+      auto const [k, j] = by_size(i);
+      rotation<C> const f = turn[k];
+      if (f.of.q >= n) continue;
+      C const x = v[f.of.p][j], y = v[f.of.q][j];
+      v[f.of.p][j] = f.c * x - f.s * y;
+      v[f.of.q][j] = f.s * x + f.c * y;
     }
     __syncthreads();
   }
@@ -89,20 +104,25 @@ __global__ void __launch_bounds__(team) local_analysis(T* x, T* shift, std::uint
   constexpr int tile = 8;
   __shared__ C a[N][N + 1], v[N][N + 1], y[tile][N], weight[tile], g[N], own[N], ux[N], part[N];
   int const me = int(threadIdx.x);
+  divider const by_size(n);
   for (std::uint32_t column = blockIdx.x; column < columns; column += gridDim.x) {
-    for (int i = me; i < n * n; i += team) a[i / n][i % n] = C(0);
+    for (int i = me; i < n * n; i += team) a[by_size(i).quotient][by_size(i).rest] = C(0);
     for (int i = me; i < n; i += team) g[i] = C(0), own[i] = static_cast<C>(x[std::size_t(i) * columns + column]);
     std::int64_t const last = near.first[column + 1];
     for (std::int64_t e = near.first[column]; e < last; e += tile) {
       int const m = int(last - e < tile ? last - e : tile);
       __syncthreads();
-      for (int i = me; i < m * n; i += team) y[i / n][i % n] = static_cast<C>(seen[(i % n) * observations + near.observation[e + i / n]]);
+      for (int i = me; i < m * n; i += team) {
+        auto const [o, member] = by_size(i);
+        y[o][member] = static_cast<C>(seen[member * observations + near.observation[e + o]]);
+      }
       for (int i = me; i < m; i += team) weight[i] = near.taper[e + i] * static_cast<C>(precision[near.observation[e + i]]);
       __syncthreads();
       for (int i = me; i < n * n; i += team) {
-        C sum = a[i / n][i % n];
-        for (int o = 0; o < m; ++o) sum += weight[o] * (y[o][i / n] * y[o][i % n]);   // symmetric to the last bit
-        a[i / n][i % n] = sum;
+        auto const [r, c] = by_size(i);
+        C sum = a[r][c];
+        for (int o = 0; o < m; ++o) sum += weight[o] * (y[o][r] * y[o][c]);   // symmetric to the last bit
+        a[r][c] = sum;
       }
       for (int i = me; i < n; i += team)
         for (int o = 0; o < m; ++o) g[i] += weight[o] * y[o][i] * static_cast<C>(innovation[near.observation[e + o]]);
