@@ -164,11 +164,11 @@ void graphs() {
 int main(int argc, char** argv) {
   index_t const scale = argc > 1 ? std::atol(argv[1]) : 1;
   std::printf("| verb | ms | MB moved | GB/s | of the copy |\n|---|---|---|---|---|\n");
-  index_t const columns = (index_t{1} << 26) / scale / 4096 * 4096;   // arrays of a gigabyte in float and double
-  bench::bandwidth<float>("float", 4, columns);
-  bench::bandwidth<__nv_bfloat16>("bfloat16", 4, columns);
-  bench::bandwidth<double>("double", 2, columns);
-  bench::gathers(4 * columns);
+  index_t const width = (index_t{1} << 26) / scale / 4096 * 4096;   // arrays of a gigabyte in float and double
+  bench::bandwidth<float>("float", 4, width);
+  bench::bandwidth<__nv_bfloat16>("bfloat16", 4, width);
+  bench::bandwidth<double>("double", 2, width);
+  bench::gathers(4 * width);
   std::printf("\n| what | measured |\n|---|---|\n");
   bench::products(scale);
   bench::score_filter(1000000 / scale);
