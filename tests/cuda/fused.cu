@@ -3,6 +3,7 @@
 #include "device_test.hpp"
 
 #include <sda/calculus/solve.hpp>
+#include <sda/filter/ensemble_kalman.hpp>
 #include <sda/filter/letkf.hpp>
 #include <sda/observation/error_covariance.hpp>
 #include <sda/observation/masked.hpp>
@@ -15,6 +16,7 @@ using sda_test::to_host;
 
 template <class T> constexpr bool offers_all = requires(device_array<T>& x, device_array<double> const& c) {
   algebra<device_array<T>>::cg_step(x, x, x, x, c);
+  { algebra<device_array<T>>::gram(x, x) } -> std::same_as<small_matrix>;
   { algebra<device_array<T>>::analyse_columns(x, x, localisation{}, x, x, x) } -> std::same_as<bool>;
   algebra<device_array<T>>::ensf_walk(x, x, x, x, identity_function{}, std::span<ensf_step<double> const>{});
 };
@@ -37,6 +39,31 @@ TEMPLATE_TEST_CASE("the fused step of conjugate gradients is the step", "[cuda]"
     CHECK(sda_test::distance(to_host(dr), r) < near);
     CHECK(sda_test::distance(to_host(dp), p) < near);
   }
+}
+
+TEMPLATE_TEST_CASE("inner products of all pairs of rows are the host's", "[cuda]", float, double) {
+  for (index_t const n : {3, 40, 1030, 5000}) {
+    auto const x = to_device<TestType>(normals(5, n, key{1})), y = to_device<TestType>(normals(3, n, key{2}));
+    small_matrix const ours = gram(x, y), host = gram(to_host(x), to_host(y));
+    REQUIRE((ours.height == 5 && ours.width == 3));
+    for (std::size_t i = 0; i < host.elements.size(); ++i) CHECK(std::abs(ours.elements[i] - host.elements[i]) < 1e-13 * double(n));
+  }
+}
+
+TEMPLATE_TEST_CASE("ensemble filters give on a device what they give on the host", "[cuda]", float, double) {
+  using T = TestType;
+  std::vector<std::int64_t> const at{0, 3, 5, 11};
+  host_array<T> const forecast = normals<T>(8, 12, key{1}), y = normals<T>(1, 4, key{2});
+  auto const run = [&](auto const& filter, auto e, auto const& seen) {
+    filter.analyse(e, observation{masked(e, std::span<std::int64_t const>(at), 12), seen, scalar_error{0.3}}, key{3});
+    return e;
+  };
+  auto const check = [&](auto const& filter) {
+    auto const ours = run(filter, to_device<T>(forecast), to_device<T>(y));
+    CHECK(sda_test::distance(to_host(ours), run(filter, host_array<T>(forecast), host_array<T>(y))) < (std::same_as<T, float> ? 1e-4 : 1e-10));
+  };
+  check(etkf{});
+  check(enkf{});
 }
 
 TEMPLATE_TEST_CASE("EnSF's walk in registers is the walk of every scalar", "[cuda]", float, double) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <sda/calculus/small_matrix.hpp>
 #include <sda/cuda/indices.hpp>
 #include <sda/cuda/kernels/cg.cuh>
 #include <sda/cuda/kernels/dot.cuh>
@@ -97,6 +98,22 @@ template <device_element T> struct fused {
     };
     wide ? turn.template operator()<kernels::width<T>, true>() : turn.template operator()<1, false>();
     return next;
+  }
+
+  /// Inner products of every pair of rows, on the host: one dot of all rows of x for each row of y, and a single wait.
+  static small_matrix gram(S const& x, S const& y) {
+    require(x.columns() == y.columns(), "gram: ", x.rows(), " x ", x.columns(), " against ", y.rows(), " x ", y.columns());
+    std::vector<device_array<double>> products;
+    for (index_t s = 0; s < y.rows(); ++s) {
+      // a row of y, lent by it
+      T* const at = const_cast<T*>(y.data()) + s * y.columns();
+      products.push_back(dot(x, device_array<T>(at, 1, y.columns(), y.stream(), nullptr)));
+    }
+    small_matrix by_column(y.rows(), x.rows());
+    for (index_t s = 0; s < y.rows() && x.rows() > 0; ++s)
+      check_cuda(cudaMemcpyAsync(by_column[s], products[std::size_t(s)].data(), sizeof(double) * std::size_t(x.rows()), cudaMemcpyDeviceToHost, x.stream()));
+    check_cuda(cudaStreamSynchronize(x.stream()));
+    return transposed(by_column);
   }
 
   /// EnSF's walk of every particle z along `steps`, its member in the same row of `own`; y and precision have one row, or
