@@ -35,6 +35,8 @@ template <std::floating_point T> struct algebra<host_array<T>> {
     auto const sums = host::dot(at(x), at(y));
     return scalars::ConstMapType(sums.data(), index_t(sums.size()), 1);
   }
+  /// All inner products of rows in one pass: the fused member that sda/filter/ensemble.hpp asks for.
+  static std::vector<double> gram(S const& x, S const& y) { return host::gram(at(x), at(y)); }
   static void multiply(S& out, S const& x, S const& m) {
     S product(out.rows(), out.cols());
     host::multiply(at(product), at(x), at(m));

@@ -41,15 +41,27 @@ class cycle_scores {
     rmse_ += error, spread_ += std::sqrt(variance), square_ += error * error, variance_ += variance, lost_ += !(error <= lost_beyond_);
     crps_ += weighted_mean(sda::crps(members, truth));
   }
+  /// An estimate that is a Gaussian for every column; it has no ranks.
+  void add(std::span<double const> estimate, std::span<double const> deviation, std::span<double const> truth) {
+    require(deviation.size() == truth.size(), "cycle_scores: ", deviation.size(), " deviations for ", truth.size(), " columns");
+    double const error = sda::rmse(estimate, truth), n = double(truth.size());
+    double variance = 0;
+    for (std::size_t c = 0; c < truth.size(); ++c) {
+      variance += deviation[c] * deviation[c] / n;
+      crps_ += crps_gaussian(estimate[c], deviation[c], truth[c]) / n;
+    }
+    ++cycles_;
+    rmse_ += error, spread_ += std::sqrt(variance), square_ += error * error, variance_ += variance, lost_ += !(error <= lost_beyond_);
+  }
   index_t cycles() const { return cycles_; }
   double rmse() const { return mean(rmse_); }
   double spread() const { return mean(spread_); }
   double crps() const { return mean(crps_); }
   double lost() const { return mean(double(lost_)); }
-  /// √ of mean variance (corrected for the number of members) over mean square error: 1 when calibrated.
+  /// √ of mean variance (for M members times (M + 1) / M) over mean square error: 1 when calibrated.
   double spread_skill() const {
-    double const n = double(ranks_.counts().size() - 1);
-    return std::sqrt((n + 1) / n * variance_ / square_);
+    double const n = double(ranks_.counts().size() - 1), factor = ranks_.total() > 0 ? (n + 1) / n : 1;
+    return std::sqrt(factor * variance_ / square_);
   }
   rank_histogram const& ranks() const { return ranks_; }
 

@@ -68,7 +68,7 @@ struct eakf {
     return squares;
   }
   static void regress(double* x, index_t n, double weight, std::vector<double> const& move, std::vector<double> const& centred) {
-    double const slope = weight * std::inner_product(centred.begin(), centred.end(), x, 0.0);
+    double const slope = weight * inner_product_of(centred.data(), x, n);
     SDA_ELEMENTWISE
     for (index_t i = 0; i < n; ++i) x[i] += slope * move[std::size_t(i)];
   }

@@ -7,9 +7,11 @@ namespace sda {
 
 /// Σ_c x(r, c) y(s, c) for every pair of rows, on the host: a small matrix however long the rows are.
 template <State S> small_matrix gram(S const& x, S const& y) {
-  if constexpr (requires { algebra<S>::gram(x, y); })
-    return algebra<S>::gram(x, y);   // fused where the state offers it
-  else {
+  if constexpr (requires { algebra<S>::gram(x, y); }) {   // fused where the state offers it: row-major numbers
+    small_matrix out(rows(x), rows(y));
+    out.elements = algebra<S>::gram(x, y);
+    return out;
+  } else {
     small_matrix out(rows(y), rows(x));
     for (index_t s = 0; s < rows(y); ++s)
       algebra<S>::store(dot(x, take_rows(y, s, s + 1)), std::span<double>(out[s], std::size_t(rows(x))));

@@ -46,23 +46,29 @@ struct inflation {
 
 /// A random orthogonal N x N matrix that keeps the mean of N rows: Haar distributed on the complement of (1, ..., 1).
 inline small_matrix random_rotation(index_t n, key k) {
-  // Gram-Schmidt, twice for orthogonality to rounding, on (1, ..., 1) and N - 1 Gaussian rows; two such bases make bᵀ c.
-  auto const basis = [n](key source) {
-    small_matrix b(n, n);
-    for (index_t i = 0; i < n; ++i) {
-      double* const row = b[i];
-      for (index_t j = 0; j < n; ++j) row[j] = i == 0 ? 1.0 : normal<double>(source, i, j);
-      for (int pass = 0; pass < 2; ++pass)
-        for (index_t p = 0; p < i; ++p) {
-          double const s = std::inner_product(row, row + n, b[p], 0.0);
-          for (index_t j = 0; j < n; ++j) row[j] -= s * b[p][j];
-        }
-      double const length = std::sqrt(std::inner_product(row, row + n, row, 0.0));
-      for (index_t j = 0; j < n; ++j) row[j] /= length;
+  // Gram-Schmidt, twice for orthogonality to rounding, on (1, ..., 1) and N - 1 Gaussian rows; Helmert's fixed basis beside it.
+  small_matrix drawn(n, n), fixed(n, n);
+  std::vector<double> along(static_cast<std::size_t>(n));
+  for (index_t i = 0; i < n; ++i) {
+    double* const row = drawn[i];
+    for (index_t j = 0; j < n; ++j) {
+      row[j] = i == 0 ? 1.0 : normal<double>(k, i, j);
+      double const scale = 1 / std::sqrt(double(i == 0 ? n : i * (i + 1)));
+      fixed[i][j] = i == 0 || j < i ? scale : j == i ? -double(i) * scale : 0;
     }
-    return b;
-  };
-  return product(transposed(basis(k.fold(0))), basis(k.fold(1)));
+    for (int pass = 0; pass < 2; ++pass) {
+      for (index_t p = 0; p < i; ++p) along[std::size_t(p)] = inner_product_of(row, drawn[p], n);
+      for (index_t p = 0; p < i; ++p) {
+        double const s = along[std::size_t(p)];
+        double const* const other = drawn[p];
+        SDA_ELEMENTWISE
+        for (index_t j = 0; j < n; ++j) row[j] -= s * other[j];
+      }
+    }
+    double const length = std::sqrt(inner_product_of(row, row, n));
+    for (index_t j = 0; j < n; ++j) row[j] /= length;
+  }
+  return product(transposed(fixed), drawn);
 }
 
 }  // namespace sda

@@ -15,33 +15,37 @@ namespace detail {
 /// of each column, w = A⁻¹ g, T = √(N-1) A^{-1/2}, A = (N-1) 1 + S, by the spectrum of S.
 template <int Lanes> class local_analysis {
  public:
-  local_analysis(int members, int sweeps) : n_(members), sweeps_(sweeps), s_(std::size_t(n_ * n_ * Lanes)), u_(s_), g_(std::size_t(n_ * Lanes)) {}
+  explicit local_analysis(int members) : n_(members), s_(std::size_t(n_ * n_ * Lanes)), u_(s_), g_(std::size_t(n_ * Lanes)) {}
 
   /// `seen` is p x N (observation-major anomalies), `precision` 1/r and `innovation` y - ȳ have p; `x` points at the first of
   /// the columns of the N x n anomalies, `shift` at their means' increments; `columns` <= Lanes are used.
   void operator()(localisation const& near, index_t first, int columns_used, double const* seen, double const* precision, double const* innovation, double* x,
                   index_t stride, double* shift) {
     gather(near, first, columns_used, seen, precision, innovation);
-    eigen_jacobi<Lanes>(s_.data(), u_.data(), n_, sweeps_);
+    decompose(columns_used);
     double const dof = double(n_ - 1);
     using lane = std::array<double, Lanes>;
     lane moved{};
-    std::vector<lane> out(std::size_t(n_), lane{});
+    std::vector<lane> in(std::size_t(n_), lane{}), out(in);
+    for (int i = 0; i < n_; ++i) std::copy_n(x + i * stride, columns_used, in[std::size_t(i)].begin());
     for (int k = 0; k < n_; ++k) {
       lane ux{}, ug{};
-      for (int i = 0; i < n_; ++i)
-        for (int l = 0; l < columns_used; ++l) {
-          double const u = u_[std::size_t((k * n_ + i) * Lanes + l)];
-          ux[std::size_t(l)] += u * x[i * stride + l];
-          ug[std::size_t(l)] += u * g_[std::size_t(i * Lanes + l)];
+      for (int i = 0; i < n_; ++i) {
+        double const* const u = u_.data() + (k * n_ + i) * Lanes;
+        for (int l = 0; l < Lanes; ++l) {
+          ux[std::size_t(l)] += u[l] * in[std::size_t(i)][std::size_t(l)];
+          ug[std::size_t(l)] += u[l] * g_[std::size_t(i * Lanes + l)];
         }
-      for (int l = 0; l < columns_used; ++l) {
+      }
+      for (int l = 0; l < Lanes; ++l) {
         double const value = std::max(0.0, s_[std::size_t((k * n_ + k) * Lanes + l)]);
         moved[std::size_t(l)] += ux[std::size_t(l)] * ug[std::size_t(l)] / (dof + value);
         ux[std::size_t(l)] *= std::sqrt(dof / (dof + value));
       }
-      for (int i = 0; i < n_; ++i)
-        for (int l = 0; l < columns_used; ++l) out[std::size_t(i)][std::size_t(l)] += u_[std::size_t((k * n_ + i) * Lanes + l)] * ux[std::size_t(l)];
+      for (int i = 0; i < n_; ++i) {
+        double const* const u = u_.data() + (k * n_ + i) * Lanes;
+        for (int l = 0; l < Lanes; ++l) out[std::size_t(i)][std::size_t(l)] += u[l] * ux[std::size_t(l)];
+      }
     }
     for (int l = 0; l < columns_used; ++l) {
       shift[l] = moved[std::size_t(l)];
@@ -50,6 +54,20 @@ template <int Lanes> class local_analysis {
   }
 
  private:
+  /// Jacobi's sweeps over all lanes at once win for small ensembles alone: 6 sweeps are exact to rounding up to 10 members.
+  void decompose(int used) {
+    if (n_ <= 10) return eigen_jacobi<Lanes>(s_.data(), u_.data(), n_, 6);
+    small_matrix one(n_, n_);
+    for (int l = 0; l < used; ++l) {
+      for (int i = 0; i < n_; ++i)
+        for (int j = i; j < n_; ++j) one[i][j] = one[j][i] = s_[std::size_t((i * n_ + j) * Lanes + l)];
+      auto const e = eigen_symmetric(one);
+      for (int i = 0; i < n_; ++i) {
+        s_[std::size_t((i * n_ + i) * Lanes + l)] = e.values[std::size_t(i)];
+        for (int j = 0; j < n_; ++j) u_[std::size_t((i * n_ + j) * Lanes + l)] = e.vectors[i][j];
+      }
+    }
+  }
   void gather(localisation const& near, index_t first, int used, double const* seen, double const* precision, double const* innovation) {
     std::fill(s_.begin(), s_.end(), 0.0);
     std::fill(g_.begin(), g_.end(), 0.0);
@@ -66,7 +84,7 @@ template <int Lanes> class local_analysis {
       }
   }
 
-  int n_, sweeps_;
+  int n_;
   std::vector<double> s_, u_, g_;
 };
 
@@ -120,11 +138,9 @@ struct letkf {
     std::vector<double> seen(std::size_t(p * n)), x = on_host_of(analysed), moved(static_cast<std::size_t>(m));
     for (index_t i = 0; i < n; ++i)
       for (index_t c = 0; c < p; ++c) seen[std::size_t(c * n + i)] = spread[std::size_t(i * p + c)];
-    // 6 sweeps are exact to rounding up to 10 members; one more for every doubling beyond
-    int const sweeps = 6 + std::max(0, int(std::ceil(std::log2(double(n) / 10))));
     index_t const grain = 4 * lanes;
     parallel_chunks(m, grain, m * n * n * n, [&](index_t first, index_t last) {
-      detail::local_analysis<lanes> solve(int(n), sweeps);
+      detail::local_analysis<lanes> solve{int(n)};
       for (index_t c = first; c < last; c += lanes)
         solve(near, c, int(std::min<index_t>(lanes, last - c)), seen.data(), precision.data(), innovation.data(), x.data() + c, m, moved.data() + c);
     });

@@ -76,6 +76,7 @@ template <class B> struct three_d_var {
   template <State X, class O> void analyse(X& e, O const& seen, key) const { e = minimise(variational_problem{e, error, seen}, e); }
 };
 template <class B> three_d_var(B) -> three_d_var<B>;
+template <class B> three_d_var(B, gauss_newton) -> three_d_var<B>;
 
 /// Optimal interpolation between a fixed background (the climate) and what is seen: the forecast is not used.
 template <State X, class B> struct optimal_interpolation {
@@ -88,5 +89,6 @@ template <State X, class B> struct optimal_interpolation {
   }
 };
 template <class X, class B> optimal_interpolation(X, B) -> optimal_interpolation<X, B>;
+template <class X, class B> optimal_interpolation(X, B, gauss_newton) -> optimal_interpolation<X, B>;
 
 }  // namespace sda

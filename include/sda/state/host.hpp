@@ -170,6 +170,20 @@ template <class T> std::vector<double> dot(matrix<T const> x, matrix<T const> y)
   return out;
 }
 
+/// The inner products of all rows of x with all rows of y, row-major, in one pass over both.
+template <class T> std::vector<double> gram(matrix<T const> x, matrix<T const> y) {
+  require(x.columns == y.columns, "gram: ", x.rows, " x ", x.columns, " against ", y.rows, " x ", y.columns);
+  index_t const n = x.columns, pieces = (n + piece - 1) / piece, pairs = x.rows * y.rows;
+  std::vector<double> partial(std::size_t(pieces * pairs)), out(std::size_t(pairs), 0.0);
+  parallel_for(pieces, pairs * n, [&](index_t p) {
+    index_t const first = p * piece, m = std::min(piece, n - first);
+    for (index_t i = 0; i < pairs; ++i)
+      partial[std::size_t(p * pairs + i)] = detail::dot_piece(x.at(i / y.rows, first), y.at(i % y.rows, first), m);
+  });
+  for (index_t i = 0; i < pieces * pairs; ++i) out[std::size_t(i % pairs)] += partial[std::size_t(i)];
+  return out;
+}
+
 /// out = x m; out is none of them. Each row accumulates over the rows of m in order, whatever stands beside it: batches can
 /// be cut anywhere.
 template <class T> void multiply(matrix<T> out, matrix<T const> x, matrix<T const> m) {
