@@ -124,18 +124,24 @@ std::vector<benchmark_task> const& benchmark_tasks() {
       {"bocquet2010_m40", "every 2nd site, every 0.05, error 1.5 (Bocquet, 2010)", standard, {.sites = "every:2", .error = 1.5}, 1000},
       {"spantini2019", "every 2nd site, every 0.4, error √0.5 (Spantini et al., 2019); states 0.05 apart", standard,
        {.sites = "every:2", .every = 8, .error = std::sqrt(0.5)}, 1000},
+      {"ensf", "arctan of every one of 100 sites, every 0.1, error 0.05 (Bao et al., 2023)", {.ring = 100, .step = 0.1, .length = 50},
+       {.through = "arctan", .error = 0.05}, 600},
       {"arctan", "arctan of every 2nd site, every 0.05, error 0.05", standard, {.sites = "every:2", .through = "arctan", .error = 0.05}, 1000}};
   return all;
 }
 
 std::vector<benchmark_method> const& benchmark_methods() {
-  static std::vector<benchmark_method> const all{
+  static std::vector<benchmark_method> const all = [] {
+    std::vector<benchmark_method> methods{
       {"climatology", "the climate's mean and spread, whatever is seen", climatology_alone},
       {"oi", "optimal interpolation of the observations of one time",
        [](auto const& task, auto const& s, auto const& how, sda::key) { return interpolation(false, task, s, how); }},
       {"oi-window", "optimal interpolation of all observations of a window: the Gaussian smoother",
        [](auto const& task, auto const& s, auto const& how, sda::key) { return interpolation(true, task, s, how); }},
       {"score", "the score smoother, by the options above", score_smoother}};
+    for (auto& filter : classical_methods()) methods.push_back(std::move(filter));
+    return methods;
+  }();
   return all;
 }
 

@@ -29,6 +29,9 @@ struct benchmark_method {
   std::function<benchmark_outcome(benchmark_task const&, scene const&, smoother_settings const&, sda::key)> run;
 };
 
+/// The classical filters of sda/filter, and its score filters that need no training.
+std::vector<benchmark_method> classical_methods();
+
 /// All tasks and methods. A new one is a line here.
 std::vector<benchmark_task> const& benchmark_tasks();
 std::vector<benchmark_method> const& benchmark_methods();

@@ -152,6 +152,12 @@ case_benchmark() {
   rm a.json
   fails "cannot write absent/a.json" benchmark --methods climatology --cycles 50 --json absent/a.json
 }
+case_filters() {
+  works benchmark --methods etkf,letkf,3dvar --cycles 450 --json a.json
+  (($(grep -c '"diverged": 0.0' a.json) == 3)) || die "a filter lost a fully observed truth"
+  rm a.json
+  fails "ask for more cycles" benchmark --methods etkf --cycles 400
+}
 case_pictures() {
   works assimilate "${small[@]}" "${gaussian[@]}" --operator arctan --error 0.1 --out a.nc --plot a
   for picture in a.png a-hovmoller.png a-series.png a-ranks.png; do
