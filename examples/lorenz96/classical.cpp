@@ -32,6 +32,7 @@ constexpr index_t settling = 400;
 struct tuned {
   index_t members;
   double inflation = 1, radius = 4;   // in DAPPER's convention; for the paired filter Gaspari and Cohn's half width
+  double certainty = 2;               // of the finite-size filter's hyperprior
 };
 struct by_task {
   tuned usual;
@@ -204,8 +205,8 @@ std::vector<benchmark_method> classical_methods() {
       ensemble_method("denkf", "deterministic EnKF", {{40, 1.01}}, [=](tuned const& c, scene const&) { return sda::denkf{inflated(c)}; }),
       ensemble_method("etkf", "ensemble transform Kalman filter, rotated", {{40, 1.01}, {{"half", {40, 1.02}}, {"quarter", {100, 1.06}}, {"spantini2019", {100, 1.1}}}},
                       [=](tuned const& c, scene const&) { return sda::etkf{inflated(c), true}; }),
-      ensemble_method("enkf-n", "finite-size EnKF, certainty 2", {{24}, {{"bocquet2010_m40", {24, 1.01}}}},
-                      [=](tuned const& c, scene const&) { return sda::enkf_n{2, inflated(c), true}; }),
+      ensemble_method("enkf-n", "finite-size EnKF, rotated", {{24}, {{"bocquet2010_m40", {24, 1.01, 4, 1}}}},
+                      [=](tuned const& c, scene const&) { return sda::enkf_n{c.certainty, inflated(c), true}; }),
       ensemble_method("letkf", "local ETKF, rotated", letkf, true, [=](tuned const& c, scene const&) { return sda::letkf{{}, inflated(c), true}; }, near),
       ensemble_method("letkf-40", "local ETKF of 40 members, rotated", {{40, 1.01, 4}, {{"quarter", {40, 1.04, 3}}}}, true,
                       [=](tuned const& c, scene const&) { return sda::letkf{{}, inflated(c), true}; }, near),
