@@ -16,7 +16,7 @@ using sda_test::to_host;
 
 template <class T> constexpr bool offers_all = requires(device_array<T>& x, device_array<double> const& c) {
   algebra<device_array<T>>::cg_step(x, x, x, x, c);
-  { algebra<device_array<T>>::gram(x, x) } -> std::same_as<small_matrix>;
+  { algebra<device_array<T>>::gram(x, x) } -> std::same_as<std::vector<double>>;
   { algebra<device_array<T>>::analyse_columns(x, x, localisation{}, x, x, x) } -> std::same_as<bool>;
   algebra<device_array<T>>::ensf_walk(x, x, x, x, identity_function{}, std::span<ensf_step<double> const>{});
 };

@@ -100,8 +100,8 @@ template <device_element T> struct fused {
     return next;
   }
 
-  /// Inner products of every pair of rows, on the host: one dot of all rows of x for each row of y, and a single wait.
-  static small_matrix gram(S const& x, S const& y) {
+  /// Inner products of every pair of rows, row-major on the host: one dot of all rows of x for each row of y, and a single wait.
+  static std::vector<double> gram(S const& x, S const& y) {
     require(x.columns() == y.columns(), "gram: ", x.rows(), " x ", x.columns(), " against ", y.rows(), " x ", y.columns());
     std::vector<device_array<double>> products;
     for (index_t s = 0; s < y.rows(); ++s) {
@@ -113,7 +113,7 @@ template <device_element T> struct fused {
     for (index_t s = 0; s < y.rows() && x.rows() > 0; ++s)
       check_cuda(cudaMemcpyAsync(by_column[s], products[std::size_t(s)].data(), sizeof(double) * std::size_t(x.rows()), cudaMemcpyDeviceToHost, x.stream()));
     check_cuda(cudaStreamSynchronize(x.stream()));
-    return transposed(by_column);
+    return transposed(by_column).elements;
   }
 
   /// EnSF's walk of every particle z along `steps`, its member in the same row of `own`; y and precision have one row, or
