@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <sda/calculus/gaspari_cohn.hpp>
+#include <sda/core/config.hpp>
 #include <sda/core/error.hpp>
 
 #include <algorithm>
