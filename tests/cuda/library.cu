@@ -65,7 +65,8 @@ TEMPLATE_TEST_CASE("every sampler gives on a device what it gives on the host", 
   CHECK(apart<TestType>(lms<3>) < near);
   CHECK(apart<TestType>(euler_maruyama{}) < near);
   CHECK(apart<TestType>(ito{}) < near);
-  CHECK(apart<TestType>(pc{ddpm, adaptive_langevin{}, 2, correcting::after}) < near);
+  // Without a limit the last steps divide by x - α x̂, which near the data is rounding and nothing else.
+  CHECK(apart<TestType>(pc{ddpm, adaptive_langevin{.limit = 10}, 2, correcting::after}) < near);
   CHECK(apart<TestType>(pc{ddim{}, renoising{}, 1}) < near);
 }
 
