@@ -41,10 +41,15 @@ function(sda_add_binary name)
   target_link_libraries(${name} PRIVATE sda::sda ${arg_LINK} sda_own)
 endfunction()
 
-# sda_add_test(source LINK ...): tests/prior/gaussian.cpp becomes the target test_prior_gaussian, its cases CTest tests.
+# sda_add_test(source [PREFIX word] LINK ...): tests/prior/gaussian.cpp becomes the target test_prior_gaussian, its cases CTest
+# tests. Sources elsewhere are called test_word_FILE.
 function(sda_add_test source)
-  cmake_parse_arguments(arg "" "" "LINK" ${ARGN})
+  cmake_parse_arguments(arg "" "PREFIX" "LINK" ${ARGN})
   file(RELATIVE_PATH path ${PROJECT_SOURCE_DIR}/tests ${CMAKE_CURRENT_SOURCE_DIR}/${source})
+  if(arg_PREFIX)
+    get_filename_component(file ${source} NAME)
+    set(path ${arg_PREFIX}/${file})
+  endif()
   string(REGEX REPLACE "\\.[a-z]+$" "" name ${path})
   string(REPLACE "/" "_" name ${name})
   sda_add_binary(test_${name} SOURCES ${source} LINK sda_test_main ${arg_LINK})
