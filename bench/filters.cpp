@@ -36,9 +36,7 @@ template <class F> void analyse(benchmark::State& state, F const& filter) {
     benchmark::DoNotOptimize(e.data());
   }
 }
-void letkf_analysis(benchmark::State& state) {
-  analyse(state, letkf{localise_ring(40, all_of(40), from_loc_rad(4)), {.factor = 1.04}});
-}
+void letkf_analysis(benchmark::State& state) { analyse(state, letkf{localise_ring(40, all_of(40), from_loc_rad(4)), {.factor = 1.04}}); }
 void eakf_analysis(benchmark::State& state) {
   auto const near = localise_ring(40, all_of(40), from_loc_rad(6));
   analyse(state, eakf{near, near, {.factor = 1.07}});

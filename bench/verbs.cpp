@@ -92,8 +92,8 @@ template <class T> void dot_two(benchmark::State& state) {
 
 }  // namespace
 
-#define SDA_BENCH(name)                                                             \
-  BENCHMARK_TEMPLATE(name, float)->Arg(10'000)->Arg(10'000'000)->UseRealTime();     \
+#define SDA_BENCH(name)                                                         \
+  BENCHMARK_TEMPLATE(name, float)->Arg(10'000)->Arg(10'000'000)->UseRealTime(); \
   BENCHMARK_TEMPLATE(name, double)->Arg(10'000)->Arg(10'000'000)->UseRealTime()
 SDA_BENCH(copy_memory);
 SDA_BENCH(lincomb_two);

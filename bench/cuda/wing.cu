@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The wing against the memory of its card: each verb's bytes (every input read once, the result written once) over its median
 // time, beside a plain copy of the same run. Prints a table; `wing SCALE` divides all sizes, for a quick look.
-#include <sda/cuda/algebra.cuh>
-#include <sda/cuda/graph.hpp>
 #include <sda/calculus/schedule.hpp>
 #include <sda/calculus/solve.hpp>
+#include <sda/cuda/algebra.cuh>
+#include <sda/cuda/graph.hpp>
 #include <sda/observation/pointwise.hpp>
 #include <sda/prior/gaussian.hpp>
 #include <sda/sampler/ddim.hpp>
@@ -52,7 +52,7 @@ template <class F> double seconds(F const& f, int batches = 9, int calls = 5) {
   return times[std::size_t(batches / 2)];
 }
 
-inline double copy_rate = 0;   // bytes a second of the plain copy
+inline double copy_rate = 0;  // bytes a second of the plain copy
 template <class F> void row(std::string const& what, double bytes, F const& f) {
   double const s = seconds(f), rate = bytes / s;
   if (copy_rate == 0) copy_rate = rate;
@@ -80,7 +80,8 @@ template <class T> void bandwidth(char const* name, index_t r, index_t c) {
   auto out = drawn<T>(r, c, 1), x = drawn<T>(r, c, 2), y = drawn<T>(r, c, 3), z = drawn<T>(r, c, 4);
   device_array<double> coefficients(r, 1, stream());
   lincomb(coefficients, noise{1e-3, key{5}});
-  row("cudaMemcpyAsync" + of, 2 * n * e, [&] { check_cuda(cudaMemcpyAsync(out.data(), x.data(), std::size_t(n) * sizeof(T), cudaMemcpyDeviceToDevice, stream())); });
+  row("cudaMemcpyAsync" + of, 2 * n * e,
+      [&] { check_cuda(cudaMemcpyAsync(out.data(), x.data(), std::size_t(n) * sizeof(T), cudaMemcpyDeviceToDevice, stream())); });
   row("lincomb a x" + of, 2 * n * e, [&] { lincomb(out, term{0.5, x}); });
   row("lincomb a x + b y" + of, 3 * n * e, [&] { lincomb(out, term{0.5, x}, term{0.25, y}); });
   row("lincomb a x + b y + c z" + of, 4 * n * e, [&] { lincomb(out, term{0.5, x}, term{0.25, y}, term{-1.0, z}); });
@@ -164,7 +165,7 @@ void graphs() {
 int main(int argc, char** argv) {
   index_t const scale = argc > 1 ? std::atol(argv[1]) : 1;
   std::printf("| verb | ms | MB moved | GB/s | of the copy |\n|---|---|---|---|---|\n");
-  index_t const width = (index_t{1} << 26) / scale / 4096 * 4096;   // arrays of a gigabyte in float and double
+  index_t const width = (index_t{1} << 26) / scale / 4096 * 4096;  // arrays of a gigabyte in float and double
   bench::bandwidth<float>("float", 4, width);
   bench::bandwidth<__nv_bfloat16>("bfloat16", 4, width);
   bench::bandwidth<double>("double", 2, width);

@@ -26,10 +26,20 @@ inline void define_analysis(sda::netcdf::writer& out, scene const& s, assimilate
   smoother_settings const& how = c.how;
   define_scene(out, s, "Posterior of Lorenz-96 given observations", c.command);
   using sda::netcdf::attribute;
-  for (attribute const& a : {attribute{"window_steps", int(c.where.length)}, {"windows", int(windows)}, {"members", int(how.members)},
-                             {"seed", double(c.where.seed)}, {"prior", how.prior}, {"weights", how.weights}, {"schedule", how.schedule},
-                             {"sampler", how.sampler}, {"steps", int(how.steps)}, {"corrections", int(how.corrections)},
-                             {"guidance", how.guidance}, {"solver", how.solver}, {"iterations", int(how.iterations)}, {"gamma", how.gamma},
+  for (attribute const& a : {attribute{"window_steps", int(c.where.length)},
+                             {"windows", int(windows)},
+                             {"members", int(how.members)},
+                             {"seed", double(c.where.seed)},
+                             {"prior", how.prior},
+                             {"weights", how.weights},
+                             {"schedule", how.schedule},
+                             {"sampler", how.sampler},
+                             {"steps", int(how.steps)},
+                             {"corrections", int(how.corrections)},
+                             {"guidance", how.guidance},
+                             {"solver", how.solver},
+                             {"iterations", int(how.iterations)},
+                             {"gamma", how.gamma},
                              {"observation_count", double(s.seen.isFinite().count())}})
     out.describe(a);
   out.dimension("realization", how.members);

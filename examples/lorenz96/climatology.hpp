@@ -31,7 +31,7 @@ class climatology {
     for (auto& x : state) x.array() -= state_mean_;
     for (auto& h : reading) h.array() -= reading_mean_;
     for (auto* m : {&state_, &ahead_, &behind_, &reading_}) m->resize(lags, sites_);
-    bool const direct = std::is_same_v<Read, sda::identity_function>;   // readings are the states
+    bool const direct = std::is_same_v<Read, sda::identity_function>;  // readings are the states
     sda::parallel_for(lags, lags * steps * sites_, [&](index_t lag) {
       state_.row(lag) = covariance(state, state, lag);
       ahead_.row(lag) = direct ? state_.row(lag) : covariance(state, reading, lag);
@@ -53,7 +53,7 @@ class climatology {
   using matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   index_t sites_, ring_;
   double state_mean_ = 0, reading_mean_ = 0;
-  trajectory state_, ahead_, behind_, reading_;   // lags x distances
+  trajectory state_, ahead_, behind_, reading_;  // lags x distances
 
   static index_t wrap(index_t distance, index_t ring) { return ((distance % ring) + ring) % ring; }
   // Sites of a longer ring farther apart than the runs could tell are taken as unrelated.
@@ -101,7 +101,7 @@ class optimal_interpolation {
   climatology const& climate_;
   double error_;
   bool whole_;
-  std::vector<std::int64_t> at_;   // what gain_ was made for
+  std::vector<std::int64_t> at_;  // what gain_ was made for
   Eigen::MatrixXd gain_;
   Eigen::VectorXd spread_;
 

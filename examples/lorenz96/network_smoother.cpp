@@ -24,11 +24,9 @@ struct trained {
       net = std::make_shared<window_network>(config.at("network").get<network_shape>());
       mean = config.at("mean"), deviation = config.at("deviation");
       sigma_data = config.at("sigma_data"), noise_scale = config.at("noise_scale");
-    } catch (nlohmann::json::exception const& e) {
-      throw sda::error(path + ": its \"config\" is not one of a window network: " + e.what());
-    }
+    } catch (nlohmann::json::exception const& e) { throw sda::error(path + ": its \"config\" is not one of a window network: " + e.what()); }
     sda::read_tensors(file, sda::state_of(*net));
-    for (auto& p : net->parameters()) p.set_requires_grad(false);   // derivatives are taken in x alone
+    for (auto& p : net->parameters()) p.set_requires_grad(false);  // derivatives are taken in x alone
     net->to(device);
     net->eval();
   }

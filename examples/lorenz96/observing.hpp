@@ -19,10 +19,10 @@ using trajectory = sda::host_array<double>;
 
 /// How a simulated network looks at the ring.
 struct network {
-  std::string sites = "all";   // all, every:N, random:F (stations drawn once), scattered:F (anew each time), or a list 0,3,8-12
-  index_t every = 1;           // steps from one time of observation to the next
+  std::string sites = "all";  // all, every:N, random:F (stations drawn once), scattered:F (anew each time), or a list 0,3,8-12
+  index_t every = 1;          // steps from one time of observation to the next
   std::string through = "identity";
-  double error = 1;            // standard deviation
+  double error = 1;  // standard deviation
 };
 
 namespace detail {

@@ -15,15 +15,15 @@ namespace lorenz96 {
 struct world {
   index_t ring = 40;
   double forcing = 8;
-  double step = 0.05;      // model time from one state to the next; 0.05 is thought of as six hours
-  index_t length = 64;     // steps in a window
+  double step = 0.05;   // model time from one state to the next; 0.05 is thought of as six hours
+  index_t length = 64;  // steps in a window
   index_t windows = 4;
   std::uint64_t seed = 1;
 };
 
 /// A truth, if it is known, and what was seen of it: windows * length steps of a ring.
 struct scene {
-  trajectory truth, seen;   // truth: no rows when nobody knows it
+  trajectory truth, seen;  // truth: no rows when nobody knows it
   std::string through = "identity";
   double error = 1, step = 0.05, forcing = 8;
 
@@ -36,7 +36,7 @@ inline std::vector<trajectory> model_runs(world const& w, index_t runs, index_t 
   sda::require(w.ring >= 4, "a ring of ", w.ring, " sites; at least 4");
   sda::require(steps >= 1 && runs >= 1, "runs: ", runs, " of ", steps, " steps");
   sda::require(w.step > 0 && w.step <= 1, "a step of ", w.step, " model time units; (0, 1] is possible");
-  auto const inner = std::max(1, int(std::ceil(w.step / 0.05 - 1e-9)));   // Runge-Kutta steps of 0.05 at most
+  auto const inner = std::max(1, int(std::ceil(w.step / 0.05 - 1e-9)));  // Runge-Kutta steps of 0.05 at most
   sda::flow const model{sda::lorenz96{w.forcing}, w.step / inner, inner};
   trajectory x(runs, w.ring);
   sda::lincomb(x, sda::noise{0.1, k});
@@ -74,8 +74,9 @@ inline void define_scene(sda::netcdf::writer& out, scene const& s, std::string c
   out.describe({"observation_error", s.error});
   out.dimension("time", sda::netcdf::unlimited);
   out.dimension("site", s.ring());
-  out.variable<double>("time", {"time"},
-                       {{"standard_name", "time"}, {"long_name", "time"}, {"units", "hours since 2000-01-01 00:00:00"}, {"calendar", "standard"}, {"axis", "T"}});
+  out.variable<double>(
+      "time", {"time"},
+      {{"standard_name", "time"}, {"long_name", "time"}, {"units", "hours since 2000-01-01 00:00:00"}, {"calendar", "standard"}, {"axis", "T"}});
   out.variable<int>("site", {"site"}, {{"long_name", "position on the ring"}, {"units", "1"}});
   if (s.truth.rows() > 0) out.variable<float>("truth", {"time", "site"}, {{"long_name", "state of the model"}, {"units", "1"}});
   out.variable<float>("observation", {"time", "site"},

@@ -81,7 +81,7 @@ class scores {
 
  private:
   std::string name_, variable_;
-  std::vector<double> rmse_;   // summed over windows, as all that follows
+  std::vector<double> rmse_;  // summed over windows, as all that follows
   std::vector<int> ranks_;
   index_t windows_ = 0, numbers_ = 0;
   double square_error_ = 0, variance_ = 0, crps_ = 0, latest_ = 0;

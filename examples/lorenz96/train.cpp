@@ -33,7 +33,7 @@ struct dataset {
 
 // Runs on the attractor, [runs, length, ring].
 at::Tensor simulate(train_options const& o, std::int64_t runs, sda::key k) {
-  int const inner = std::max(1, int(std::ceil(o.spacing / 0.05 - 1e-9)));   // Runge-Kutta steps of 0.05 at most
+  int const inner = std::max(1, int(std::ceil(o.spacing / 0.05 - 1e-9)));  // Runge-Kutta steps of 0.05 at most
   sda::flow const model{sda::lorenz96{o.forcing}, o.spacing / inner, inner};
   sda::host_array<double> x(runs, o.ring);
   sda::lincomb(x, sda::noise{1.0, k});
@@ -89,20 +89,41 @@ nlohmann::json validate(window_network& net, dataset const& data, std::uint64_t 
 }
 
 nlohmann::json configuration(train_options const& o, network_shape const& shape, dataset const& data) {
-  return {{"network", shape}, {"mean", data.mean}, {"deviation", data.deviation}, {"spacing", o.spacing}, {"forcing", o.forcing},
-          {"sigma_data", 1.0}, {"noise_scale", 0.25},
-          {"training", {{"ring", o.ring}, {"runs", o.runs}, {"length", o.length}, {"steps", o.steps}, {"batch", o.batch}, {"warmup", o.warmup},
-                        {"rate", o.rate}, {"floor", o.floor}, {"weight_decay", o.weight_decay}, {"average", o.average}, {"clip", o.clip},
-                        {"sigma_min", o.sigma_min}, {"sigma_max", o.sigma_max}, {"rho", o.rho}, {"workers", o.workers}, {"seed", o.seed}, {"device", o.device}}}};
+  return {{"network", shape},
+          {"mean", data.mean},
+          {"deviation", data.deviation},
+          {"spacing", o.spacing},
+          {"forcing", o.forcing},
+          {"sigma_data", 1.0},
+          {"noise_scale", 0.25},
+          {"training",
+           {{"ring", o.ring},
+            {"runs", o.runs},
+            {"length", o.length},
+            {"steps", o.steps},
+            {"batch", o.batch},
+            {"warmup", o.warmup},
+            {"rate", o.rate},
+            {"floor", o.floor},
+            {"weight_decay", o.weight_decay},
+            {"average", o.average},
+            {"clip", o.clip},
+            {"sigma_min", o.sigma_min},
+            {"sigma_max", o.sigma_max},
+            {"rho", o.rho},
+            {"workers", o.workers},
+            {"seed", o.seed},
+            {"device", o.device}}}};
 }
 
 void check(train_options const& o) {
   sda::require(o.length >= o.window && o.runs >= 1 && o.ring >= 4, "train: ", o.runs, " runs of ", o.length, " states on a ring of ", o.ring,
                " for windows of ", o.window);
-  sda::require(o.steps >= 1 && o.batch >= 1 && o.every >= 1 && o.warmup >= 0, "train: ", o.steps, " steps of ", o.batch, ", a checkpoint every ", o.every,
-               ", ", o.warmup, " of warm-up");
+  sda::require(o.steps >= 1 && o.batch >= 1 && o.every >= 1 && o.warmup >= 0, "train: ", o.steps, " steps of ", o.batch, ", a checkpoint every ",
+               o.every, ", ", o.warmup, " of warm-up");
   sda::require(o.workers >= 1 && o.batch % o.workers == 0, "train: ", o.workers, " workers for a batch of ", o.batch);
-  sda::require(o.rate > 0 && o.average >= 0 && o.average < 1 && o.clip > 0, "train: learning rate ", o.rate, ", average ", o.average, ", clip ", o.clip);
+  sda::require(o.rate > 0 && o.average >= 0 && o.average < 1 && o.clip > 0, "train: learning rate ", o.rate, ", average ", o.average, ", clip ",
+               o.clip);
   sda::require(o.spacing > 0 && o.spacing <= 1, "train: ", o.spacing, " model time units between states");
   sda::require(o.device == "cpu" || o.device == "cuda", "train: no device called ", o.device, "; cpu or cuda");
   sda::require(o.device == "cpu" || torch::cuda::is_available(), "train: this LibTorch finds no CUDA device");
@@ -137,14 +158,14 @@ int train(train_options const& o) {
   sda::learning_rate const rate{o.rate, o.floor, o.warmup, o.steps};
   auto const started = std::chrono::steady_clock::now();
   sda::progress shown("train", long(o.steps), long(run.steps()));
-  double smoothed = 0, weight = 0;   // the mean loss of the last hundred steps or so
+  double smoothed = 0, weight = 0;  // the mean loss of the last hundred steps or so
   while (run.steps() < o.steps) {
     auto const step = run.steps();
     auto const at_step = k.fold(2).fold(std::uint64_t(step));
     auto const x0 = draw_windows(data, o.batch, o.window, at_step), eps = draw_noise(x0, at_step.fold(0));
     auto const levels = sda::draw_levels(levels_of(o), o.batch, at_step.fold(1));
     auto const outcome = run.step(
-        [&](std::size_t i) {   // every workers-th row, so that each part sees all levels
+        [&](std::size_t i) {  // every workers-th row, so that each part sees all levels
           auto const mine = at::indexing::Slice(std::int64_t(i), at::indexing::None, o.workers);
           std::vector<sda::level> seen;
           for (auto r = std::int64_t(i); r < o.batch; r += o.workers) seen.push_back(levels[std::size_t(r)]);
@@ -158,8 +179,10 @@ int train(train_options const& o) {
     if (run.steps() % o.every == 0 || run.steps() == o.steps) {
       auto const errors = run.with_average([&] { return validate(*nets.front(), held_out, o.seed); });
       double const seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-      log << nlohmann::json{{"step", run.steps()}, {"loss", smoothed / weight}, {"gradient", outcome.gradient}, {"rate", rate(step)},
-                            {"skipped", run.skipped()}, {"seconds", seconds}, {"validation", errors}}.dump() << std::endl;
+      log << nlohmann::json{{"step", run.steps()},      {"loss", smoothed / weight}, {"gradient", outcome.gradient}, {"rate", rate(step)},
+                            {"skipped", run.skipped()}, {"seconds", seconds},        {"validation", errors}}
+                 .dump()
+          << std::endl;
       auto shipped = config;
       shipped["training"]["step"] = run.steps(), shipped["training"]["loss"] = smoothed / weight, shipped["training"]["validation"] = errors;
       sda::write_tensors(o.out, run.average(), {{"config", shipped.dump()}});

@@ -2,13 +2,13 @@
 #pragma once
 #include <sda/trajectory/communicator.hpp>
 
+#include <mpi.h>
 #include <algorithm>
 #include <chrono>
 #include <climits>
 #include <cstdio>
 #include <exception>
 #include <memory>
-#include <mpi.h>
 #include <thread>
 #include <vector>
 
@@ -58,7 +58,8 @@ class mpi_communicator {
     std::vector<value_t<S>> elements(std::size_t(n * c));
     auto const mine = share(n, rank_, size_);
     if (mine.last > mine.first)
-      store(take_rows(whole, mine.first, mine.last), std::span(elements).subspan(std::size_t(mine.first * c), std::size_t((mine.last - mine.first) * c)));
+      store(take_rows(whole, mine.first, mine.last),
+            std::span(elements).subspan(std::size_t(mine.first * c), std::size_t((mine.last - mine.first) * c)));
     gather(elements.data(), [&](int r) { return share(n, r, size_).first * c; });
     load(whole, std::span<value_t<S> const>(elements));
   }
@@ -110,7 +111,7 @@ class mpi_communicator {
 
   /// Rank r supplies elements [first(r), first(r + 1)).
   template <class T, class First> void gather(T* elements, First const& first) const {
-    MPI_Datatype unit;   // bytes of an element: counts of any size stay below INT_MAX elements
+    MPI_Datatype unit;  // bytes of an element: counts of any size stay below INT_MAX elements
     MPI_Type_contiguous(int(sizeof(T)), MPI_BYTE, &unit), MPI_Type_commit(&unit);
     std::vector<int> counts, offsets;
     for (int r = 0; r < size_; ++r) {
@@ -139,8 +140,8 @@ class mpi_communicator {
       in_offsets.push_back(int(r * length * index_t(sizeof(T))));
     }
     MPI_Request request;
-    detail::check_mpi(MPI_Ialltoallv(elements.data(), out_counts.data(), out_offsets.data(), MPI_BYTE, parts.data(), in_counts.data(), in_offsets.data(),
-                                     MPI_BYTE, *comm_, &request),
+    detail::check_mpi(MPI_Ialltoallv(elements.data(), out_counts.data(), out_offsets.data(), MPI_BYTE, parts.data(), in_counts.data(),
+                                     in_offsets.data(), MPI_BYTE, *comm_, &request),
                       "all_reduce");
     wait(request, "all_reduce");
     for (index_t i = 0; i < length; ++i) {
@@ -161,7 +162,8 @@ class mpi_communicator {
       if (spins < 1000) continue;
       std::this_thread::sleep_for(std::chrono::microseconds(spins < 10000 ? 1 : 100));
       if (std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() > patience) {
-        std::fprintf(stderr, "sda: rank %d of %d waited %g s in %s: another rank died, hangs or calls something else\n", rank_, size_, patience, what);
+        std::fprintf(stderr, "sda: rank %d of %d waited %g s in %s: another rank died, hangs or calls something else\n", rank_, size_, patience,
+                     what);
         MPI_Abort(*comm_, 1);
       }
     }

@@ -142,7 +142,7 @@ class archive {
 
   std::filesystem::path const& path() const { return path_; }
   std::map<std::string, tensor> const& tensors() const& { return tensors_; }
-  std::map<std::string, tensor> const& tensors() && = delete;   // they would outlive their bytes
+  std::map<std::string, tensor> const& tensors() && = delete;  // they would outlive their bytes
   std::map<std::string, std::string> const& metadata() const { return metadata_; }
   bool contains(std::string const& tensor_name) const { return tensors_.count(tensor_name) != 0; }
 
@@ -154,14 +154,14 @@ class archive {
   }
 
  private:
-  static constexpr std::size_t longest_header = 100'000'000;   // as other readers have it
+  static constexpr std::size_t longest_header = 100'000'000;  // as other readers have it
 
   template <class... T> void check(sda::detail::condition c, T const&... what) const { require(c, "safetensors: ", path_.string(), " ", what...); }
 
   void map() {
     int const file = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
     check(file >= 0, "cannot be opened: ", std::strerror(errno));
-    struct stat about {};
+    struct stat about{};
     bool const regular = ::fstat(file, &about) == 0 && S_ISREG(about.st_mode);
     std::size_t const length = regular ? std::size_t(about.st_size) : 0;
     void* const at = length >= 8 ? ::mmap(nullptr, length, PROT_READ, MAP_PRIVATE, file, 0) : nullptr;
@@ -190,8 +190,7 @@ class archive {
           check(value.is_string(), "has a metadata value \"", word, "\" that is no string");
           metadata_[word] = value.get<std::string>();
         }
-      else
-        tensors_[key] = describe(key, entry, data);
+      else tensors_[key] = describe(key, entry, data);
     }
     check_tiling(data.size());
   }
@@ -247,8 +246,8 @@ class archive {
     std::byte const* const start = mapped_.data() + mapped_.size() - length;
     std::size_t next = 0;
     for (auto const& [at, bytes] : parts) {
-      check(std::size_t(at - start) == next, std::size_t(at - start) < next ? "has tensors that overlap" : "has bytes no tensor owns", " at byte ", next,
-            " of its data");
+      check(std::size_t(at - start) == next, std::size_t(at - start) < next ? "has tensors that overlap" : "has bytes no tensor owns", " at byte ",
+            next, " of its data");
       next += bytes;
     }
     check(next == length, "has ", length, " bytes of data where its tensors need ", next);
@@ -268,7 +267,8 @@ inline void write(std::filesystem::path const& path, std::map<std::string, tenso
   std::size_t offset = 0;
   for (auto const& [key, t] : tensors) {
     index_t length = index_t(size(t.type));
-    for (index_t const n : t.shape) require(n >= 0 && !__builtin_mul_overflow(length, n, &length), "safetensors: \"", key, "\" has an impossible shape");
+    for (index_t const n : t.shape)
+      require(n >= 0 && !__builtin_mul_overflow(length, n, &length), "safetensors: \"", key, "\" has an impossible shape");
     require(std::size_t(length) == t.bytes.size(), "safetensors: \"", key, "\" has ", t.bytes.size(), " bytes where its shape needs ", length);
     require(key != "__metadata__", "safetensors: no tensor can be called __metadata__");
     header[key] = {{"dtype", name(t.type)}, {"shape", t.shape}, {"data_offsets", {offset, offset + t.bytes.size()}}};
@@ -280,7 +280,7 @@ inline void write(std::filesystem::path const& path, std::map<std::string, tenso
   } catch (nlohmann::json::exception const& e) {
     throw error(sda::detail::text("safetensors: ", path.string(), " cannot hold a name or text that is no UTF-8: ", e.what()));
   }
-  text.append((8 - text.size() % 8) % 8, ' ');   // the data stays aligned
+  text.append((8 - text.size() % 8) % 8, ' ');  // the data stays aligned
   std::uint64_t const length = text.size();
   pending_file file(path);
   file.write(std::as_bytes(std::span(&length, 1)));

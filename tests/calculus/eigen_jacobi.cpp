@@ -30,7 +30,7 @@ TEST_CASE("jacobi rotations diagonalise every matrix of a batch to rounding") {
     batch<lanes> b(n);
     std::vector<Eigen::MatrixXd> matrices;
     for (int l = 0; l < lanes; ++l) matrices.push_back(symmetric(n, std::uint64_t(l)));
-    matrices[1].setIdentity();   // nothing to rotate, and equal eigenvalues
+    matrices[1].setIdentity();  // nothing to rotate, and equal eigenvalues
     matrices[2].setZero();
     for (int l = 0; l < lanes; ++l)
       for (int i = 0; i < n; ++i)
@@ -62,7 +62,7 @@ TEST_CASE("a lane's bits do not depend on how many lanes there are") {
   auto const before = four.a;
   eigen_jacobi<4>(four.a.data(), four.v.data(), n, 6);
   for (int l = 0; l < 4; ++l) {
-    batch<8> eight(n);   // the same matrix in every lane of another width
+    batch<8> eight(n);  // the same matrix in every lane of another width
     for (int i = 0; i < n; ++i)
       for (int j = 0; j < n; ++j)
         for (int k = 0; k < 8; ++k) eight.at(eight.a, i, j, k) = before[std::size_t((i * n + j) * 4 + l)];

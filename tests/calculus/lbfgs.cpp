@@ -38,7 +38,7 @@ TEST_CASE("lbfgs minimises quadratics to rounding, every row its own") {
   S const centre = sda_test::normals(4, 12, key{1});
   quadratic const cost{sda_test::exact::random_covariance(12, 100, key{2}), centre};
   S const x = lbfgs{.iterations = 100, .tolerance = 1e-12}(cost, S(S::Zero(4, 12)));
-  CHECK((x - centre).abs().maxCoeff() <= 1e-10);   // tolerance times the condition number
+  CHECK((x - centre).abs().maxCoeff() <= 1e-10);  // tolerance times the condition number
 }
 
 TEST_CASE("a row takes the same path beside others as alone") {

@@ -39,7 +39,7 @@ TEST_CASE("every schedule's noise ratio rises strictly with t") {
 TEST_CASE("every schedule starts at clean data, alpha = 1") {
   for_every_schedule([](char const* name, SDE auto const& p) {
     INFO(name);
-    bool const discrete = std::string_view(name) == "ddpm_betas";   // its first step already has some noise
+    bool const discrete = std::string_view(name) == "ddpm_betas";  // its first step already has some noise
     CHECK(p(0).alpha == Approx(discrete ? std::sqrt(1 - 1e-4) : 1.0).epsilon(1e-14));
   });
 }
@@ -49,7 +49,7 @@ TEST_CASE("time_of inverts every schedule") {
     INFO(name);
     for (double const t : {0.0, 0.01, 0.3, 0.5, 0.77, 0.99, 1.0}) {
       double const ratio = noise_ratio(p(t)), back = noise_ratio(p(time_of(p, ratio)));
-      CHECK(back == Approx(ratio).epsilon(1e-11));   // the steepest, rectified near t = 1, amplifies rounding of t by 1e3 to 1e4
+      CHECK(back == Approx(ratio).epsilon(1e-11));  // the steepest, rectified near t = 1, amplifies rounding of t by 1e3 to 1e4
     }
     CHECK(time_of(p, noise_ratio(p(0)) / 2) == 0);
     CHECK_THROWS_AS(time_of(p, noise_ratio(p(1)) * 1.1), error);
@@ -61,7 +61,7 @@ TEST_CASE("Appa's schedules take their published values") {
   double const flow[] = {.001, .033257, .334222, 1, 2.992024, 30.06887};
   double const geometric[] = {.001, .00153993, .0316228, 1, 31.6228, 649.381};
   for (int i = 0; i < 6; ++i) {
-    CHECK(rectified{}(t[i]).sigma == Approx(flow[i]).epsilon(1e-5));   // as many digits as were published
+    CHECK(rectified{}(t[i]).sigma == Approx(flow[i]).epsilon(1e-5));  // as many digits as were published
     CHECK(log_linear{}(t[i]).sigma == Approx(geometric[i]).epsilon(1e-5));
   }
   CHECK(rectified{}(1).sigma == Approx(1000).epsilon(1e-13));

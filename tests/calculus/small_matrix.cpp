@@ -22,7 +22,7 @@ double largest_difference(small_matrix const& a, small_matrix const& b) {
 
 TEST_CASE("the spectral form gives the matrix back, and its vectors are orthonormal") {
   for (index_t const n : {1, 2, 3, 7, 24, 40, 100})
-    for (index_t const rank : {n, std::max<index_t>(1, n / 3)}) {   // full rank, and many zero eigenvalues
+    for (index_t const rank : {n, std::max<index_t>(1, n / 3)}) {  // full rank, and many zero eigenvalues
       auto const a = positive_definite(n, std::uint64_t(n), rank);
       auto const e = eigen_symmetric(a);
       double const scale = std::abs(e.values.back());

@@ -61,7 +61,7 @@ TEST_CASE("every solver is exact after as many iterations as unknowns") {
   index_t const n = 8;
   state const b = normals(5, n, key{1});
   auto const spd = product_with(positive_definite(n, key{2})), general = product_with(nonsymmetric(n, key{3}));
-  CHECK(distance(spd(cg{int(n)}(spd, b)), b) < 1e-10);   // cg loses digits with the condition number, here about 30
+  CHECK(distance(spd(cg{int(n)}(spd, b)), b) < 1e-10);  // cg loses digits with the condition number, here about 30
   CHECK(distance(general(gmres{int(n)}(general, b)), b) < 1e-13);
   CHECK(distance(general(bicgstab{int(n)}(general, b)), b) < 1e-10);
 }
@@ -89,7 +89,7 @@ TEST_CASE("rows that converge at different iterations, or are zero, do not distu
       // the square of 1e-200 underflows: that row is treated as zero
       if (r == 4) CHECK((x.row(r).abs().maxCoeff() == 0 || distance(state(x.row(r)), state(exact.row(r))) < 1e-13));
       else CHECK(distance(state(x.row(r)), state(exact.row(r))) < 1e-13);
-      CHECK((x.row(r) == solve(a, state(b.row(r)))).all());   // bit for bit as if it were alone
+      CHECK((x.row(r) == solve(a, state(b.row(r)))).all());  // bit for bit as if it were alone
     }
   };
   for (int const iterations : {4, 5, 20}) {
@@ -100,7 +100,7 @@ TEST_CASE("rows that converge at different iterations, or are zero, do not distu
 }
 
 TEST_CASE("gmres is exact at a breakdown even where the matrix is not definite") {
-  state const shift = state{{0, 0, 1}, {1, 0, 0}, {0, 1, 0}};   // gmres stands still until the last iteration
+  state const shift = state{{0, 0, 1}, {1, 0, 0}, {0, 1, 0}};  // gmres stands still until the last iteration
   auto const a = product_with(shift);
   state const b = numbers({1, 0, 0});
   CHECK(gmres{2}(a, b).abs().maxCoeff() < 1e-15);
@@ -133,7 +133,7 @@ TEST_CASE("a tolerance ends the iteration once every row has reached it") {
     int const used = a.products;
     CHECK(relative(a, x) < 1.01e-6);
     CHECK(used < 100 * products_each);
-    solve.iterations = used / products_each - 1;   // one iteration fewer does not reach it
+    solve.iterations = used / products_each - 1;  // one iteration fewer does not reach it
     CHECK(relative(a, solve(a, b)) > 1e-6);
   };
   check(cg{}, product_with(positive_definite(n, key{2})), 1);

@@ -162,7 +162,7 @@ TEMPLATE_TEST_CASE("dot sums row by row in double, and multiply is the matrix pr
     CHECK(doubles<TestType>(dot(x, y)) == inner);
     CHECK(numbers(out) == product);
   }
-  value_of<TestType> const big = value_of<TestType>(1 << 12) + 1;   // its square needs 26 bits
+  value_of<TestType> const big = value_of<TestType>(1 << 12) + 1;  // its square needs 26 bits
   auto const x = from<TestType>(1, 2, {big, big});
   CHECK(doubles<TestType>(dot(x, x))[0] == 2 * double(big) * double(big));
 }

@@ -8,7 +8,7 @@
 
 namespace conformance {
 using namespace sda;
-using sda::clone;   // not the system call
+using sda::clone;  // not the system call
 
 template <class M> using state_of = decltype(M::make(1, 1));
 template <class M> using value_of = value_t<state_of<M>>;

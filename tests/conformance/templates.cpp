@@ -28,7 +28,7 @@ template <class Sampler> void agree(Sampler const& sampler, auto const& guide) {
   double worst = 0, size = 0;
   for (std::size_t i = 0; i < host.size(); ++i) worst = std::max(worst, std::abs(least[i] - host[i])), size = std::max(size, std::abs(host[i]));
   CHECK(size > 0.1);
-  CHECK(worst <= 1e-9 * size);   // rounding, amplified by twelve steps
+  CHECK(worst <= 1e-9 * size);  // rounding, amplified by twelve steps
 }
 
 constexpr auto by_moments = [](auto prior, auto seen) { return mmps{std::move(prior), std::move(seen)}; };

@@ -51,7 +51,7 @@ TEST_CASE("a row filled at once equals its numbers one by one, from any column o
 }
 
 TEST_CASE("the numbers are the same bits for every compiler, optimisation and processor") {
-  std::uint64_t hash = 0;   // of two million numbers, as any IEEE arithmetic gives them
+  std::uint64_t hash = 0;  // of two million numbers, as any IEEE arithmetic gives them
   auto const take = [&](auto x) { hash = hash * 1099511628211ull + detail::bits(x); };
   for (index_t i = 0; i < 2000000; ++i) {
     take(normal<float>(key{5}, i % 7, i));

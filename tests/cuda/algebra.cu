@@ -19,7 +19,8 @@ struct product_plus {
   template <class T> SDA_HD T operator()(T const& a, T const& b, T const& c) const { return a * b + c; }
 };
 // Odd and even widths, one row and many, below and above a block, a warp's dot and a block's.
-inline std::vector<std::pair<index_t, index_t>> const shapes{{1, 1}, {1, 7}, {5, 1}, {3, 4}, {7, 40}, {2, 333}, {300, 6}, {3, 1024}, {2, 5000}, {1, 9001}};
+inline std::vector<std::pair<index_t, index_t>> const shapes{{1, 1},   {1, 7},   {5, 1},    {3, 4},    {7, 40},
+                                                             {2, 333}, {300, 6}, {3, 1024}, {2, 5000}, {1, 9001}};
 }  // namespace sda_test
 
 TEMPLATE_TEST_CASE("a device lincomb is the host's", "[cuda]", float, double, __half, __nv_bfloat16) {
@@ -78,10 +79,8 @@ TEMPLATE_TEST_CASE("a device gather picks columns, single or in runs, and scatte
     lincomb(expected, term{0.5, hu}, gathered{-2.0, hx, at, block});
     scatter_add(expected_back, hu, at, block);
     CHECK(sda_test::distance(to_host(picked), expected) < few_ulps<T>);
-    if constexpr (std::same_as<T, kernels::compute_t<T>>)
-      CHECK((to_host<T>(back) == expected_back).all());   // the same sums in the same order
-    else
-      CHECK(sda_test::distance(to_host(back), expected_back) < few_ulps<T>);
+    if constexpr (std::same_as<T, kernels::compute_t<T>>) CHECK((to_host<T>(back) == expected_back).all());  // the same sums in the same order
+    else CHECK(sda_test::distance(to_host(back), expected_back) < few_ulps<T>);
   }
 }
 

@@ -30,7 +30,7 @@ TEMPLATE_TEST_CASE("the fused step of conjugate gradients is the step", "[cuda]"
     auto dx = to_device<T>(x), dr = to_device<T>(r), dp = to_device<T>(p);
     auto const dq = to_device<T>(q);
     host_array<double> rr = dot(r, r);
-    rr(1, 0) = 0;   // a row that has converged keeps still
+    rr(1, 0) = 0;  // a row that has converged keeps still
     auto const next = cg_step(dx, dr, dp, dq, to_device<double>(rr));
     auto const expected = cg_step(x, r, p, q, rr);
     double const near = sda_test::few_ulps<T> * 10;
@@ -86,14 +86,15 @@ TEMPLATE_TEST_CASE("EnSF's walk in registers is the walk of every scalar", "[cud
 
 TEMPLATE_TEST_CASE("the LETKF analyses columns on a device as on the host", "[cuda]", float, double) {
   using T = TestType;
-  for (index_t const members : {2, 5, 16, 21}) {   // pairs, an odd number of players, a full block, the next size
+  for (index_t const members : {2, 5, 16, 21}) {  // pairs, an odd number of players, a full block, the next size
     index_t const n = 24;
     std::vector<std::int64_t> at;
     for (std::int64_t c = 0; c < n; c += 2) at.push_back(c);
     auto const near = localise_ring(n, at, 3);
     host_array<T> const forecast = normals<T>(members, n, key{1}), y = normals<T>(1, 12, key{2});
     auto const analyse = [&](auto e, auto const& seen) {
-      letkf{.near = near, .inflate = {.factor = 1.05}}.analyse(e, observation{masked(e, std::span<std::int64_t const>(at), n), seen, scalar_error{0.3}}, key{3});
+      letkf{.near = near, .inflate = {.factor = 1.05}}.analyse(
+          e, observation{masked(e, std::span<std::int64_t const>(at), n), seen, scalar_error{0.3}}, key{3});
       return e;
     };
     auto const ours = analyse(to_device<T>(forecast), to_device<T>(y));

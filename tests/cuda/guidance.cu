@@ -36,13 +36,15 @@ inline std::vector<std::int64_t> every_third() {
 template <class S, class Make> auto problem_of(Make const& make) {
   S const mean = make(normals(1, width, key{1})), variance = make(normals(1, width, key{2}).square() + 0.2);
   auto const at = every_third();
-  return std::pair{gaussian{mean, variance}, observation{masked<S>(mean, at, width), make(normals(1, index_t(at.size()), key{3})), scalar_error{0.04}}};
+  return std::pair{gaussian{mean, variance},
+                   observation{masked<S>(mean, at, width), make(normals(1, index_t(at.size()), key{3})), scalar_error{0.04}}};
 }
 
 /// How far guide(prior, observation) on the device is from the host's, at several levels.
 template <class T, class Guide> double apart(Guide const& guide) {
   auto const [prior, seen] = problem_of<device_array<T>>([](host_array<double> const& x) { return to_device<T>(x); });
-  auto const [twin, twin_seen] = problem_of<host_array<double>>([](host_array<double> const& x) { return host_array<double>(to_host(to_device<T>(x))); });
+  auto const [twin, twin_seen] =
+      problem_of<host_array<double>>([](host_array<double> const& x) { return host_array<double>(to_host(to_device<T>(x))); });
   auto const x = to_device<T>(normals(5, width, key{4}));
   double most = 0;
   for (level const l : {level{1, 0.1}, level{0.8, 0.6}, level{0.2, 1}})

@@ -24,7 +24,7 @@ namespace sda_test {
 template <class T> inline constexpr double agreement = 1e-4;
 template <> inline constexpr double agreement<double> = 1e-10;
 
-struct spread {   // variances in [0.1, 1.1)
+struct spread {  // variances in [0.1, 1.1)
   template <class T> SDA_HD T operator()(T const& x) const { return 0.1 + x * x / (1 + x * x); }
 };
 
@@ -145,7 +145,7 @@ TEST_CASE("a graph refuses what waits for the device, and the default stream", "
     return sda::clone(s);
   };
   CHECK_THROWS_AS((graphed(waits, x)), error);
-  auto y = sda::clone(x);   // the stream works as before
+  auto y = sda::clone(x);  // the stream works as before
   CHECK((to_host(y) == to_host(x)).all());
   device_array<float> const on_default(2, 3);
   CHECK_THROWS_AS((graphed([](device_array<float> const& s) { return sda::clone(s); }, on_default)), error);

@@ -10,7 +10,7 @@ using sda_test::normals;
 using sda_test::to_device;
 
 TEMPLATE_TEST_CASE("the CRPS of a device ensemble is the host's", "[cuda]", float, double) {
-  for (index_t const members : {2, 8, 9, 40, 64, 70})   // each size of registers, and past them
+  for (index_t const members : {2, 8, 9, 40, 64, 70})  // each size of registers, and past them
     for (auto const kind : {crps_kind::fair, crps_kind::standard}) {
       host_array<TestType> const e = normals<TestType>(members, 37, key{1}), y = normals<TestType>(1, 37, key{2});
       std::vector<double> const truth(y.data(), y.data() + y.size());

@@ -40,9 +40,7 @@ template <class Body> std::vector<std::string> on_ranks(int started, int size, B
     ranks.emplace_back([&, r] {
       try {
         body(launched{.rank = r, .size = size, .local_rank = 0, .address = "127.0.0.1", .port = port});
-      } catch (std::exception const& e) {
-        failures[std::size_t(r)] = e.what();
-      }
+      } catch (std::exception const& e) { failures[std::size_t(r)] = e.what(); }
     });
   for (auto& t : ranks) t.join();
   return failures;
@@ -55,7 +53,8 @@ template <class Body> void require_all(int size, Body const& body) {
 
 TEST_CASE("windowed sampling over device ranks gives the bits of one", "[cuda]") {
   window_plan const plan{13, 3, 5, 2, window_mode::average, 3};
-  host_array<float> const mean = normals<float>(1, plan.window_columns(), key{1}), variance = normals<float>(1, plan.window_columns(), key{2}).square() + 0.1f;
+  host_array<float> const mean = normals<float>(1, plan.window_columns(), key{1}),
+                          variance = normals<float>(1, plan.window_columns(), key{2}).square() + 0.1f;
   auto const run = [&](auto const& comm) {
     gaussian const prior{to_device<float>(mean), to_device<float>(variance)};
     device_array<float> const like(2, plan.columns(), sda_test::device_stream());
@@ -112,7 +111,8 @@ TEST_CASE("a launcher's variables say who one is", "[cuda]") {
   CHECK(launched_by_environment().size == 1);
   ::setenv("SLURM_PROCID", "2", 1), ::setenv("SLURM_NTASKS", "4", 1);
   CHECK((launched_by_environment().rank == 2 && launched_by_environment().size == 4));
-  ::setenv("RANK", "1", 1), ::setenv("WORLD_SIZE", "2", 1), ::setenv("MASTER_ADDR", "node7", 1), ::setenv("MASTER_PORT", "1234", 1);   // torchrun inside srun
+  ::setenv("RANK", "1", 1), ::setenv("WORLD_SIZE", "2", 1), ::setenv("MASTER_ADDR", "node7", 1),
+      ::setenv("MASTER_PORT", "1234", 1);  // torchrun inside srun
   auto const me = launched_by_environment();
   CHECK((me.rank == 1 && me.size == 2 && me.address == "node7" && me.port == 1235));
   ::setenv("RANK", "two", 1);

@@ -27,14 +27,16 @@ template <class F> cycle_scores cycled(F const& filter, index_t members) {
   std::iota(at.begin(), at.end(), 0);
   masked<S> const all(truth, at, 40);
   cycle_scores out(members, 1.0);
-  cycle(filter, e, 300, model, 1,
-        [&](index_t i) {
-          truth = model(truth);
-          return observation{all, S(truth + sda_test::normals(1, 40, key{3}.fold(std::uint64_t(i)))), scalar_error{1}};
-        },
-        key{4}, [&](index_t i, S const& analysis) {
-          if (i >= 100) out.add(analysis, {truth.data(), 40});
-        });
+  cycle(
+      filter, e, 300, model, 1,
+      [&](index_t i) {
+        truth = model(truth);
+        return observation{all, S(truth + sda_test::normals(1, 40, key{3}.fold(std::uint64_t(i)))), scalar_error{1}};
+      },
+      key{4},
+      [&](index_t i, S const& analysis) {
+        if (i >= 100) out.add(analysis, {truth.data(), 40});
+      });
   return out;
 }
 

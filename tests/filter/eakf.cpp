@@ -27,7 +27,8 @@ Eigen::MatrixXd covariance(S const& e) {
 struct problem {
   index_t n = 9;
   S forecast = sda_test::normals(6, n, key{1});
-  observation<masked<S>, S, diagonal_error<S>> seen{{forecast, std::vector<std::int64_t>{0, 3, 4, 8}, n}, sda_test::normals(1, 4, key{2}),
+  observation<masked<S>, S, diagonal_error<S>> seen{{forecast, std::vector<std::int64_t>{0, 3, 4, 8}, n},
+                                                    sda_test::normals(1, 4, key{2}),
                                                     diagonal_error<S>(sda_test::normals(1, 4, key{3}).square() + 0.1)};
 };
 
@@ -45,7 +46,7 @@ TEST_CASE("one observation after the other gives the mean and covariance of all 
 TEST_CASE("columns beyond the reach of every observation keep their forecast, others are regressed by the taper") {
   problem t;
   t.seen = {{t.forecast, std::vector<std::int64_t>{2}, t.n}, S(S::Constant(1, 1, 0.7)), diagonal_error<S>(S(S::Constant(1, 1, 0.5)))};
-  auto const near = localise_ring(t.n, std::vector<std::int64_t>{2}, 1);   // reaches the neighbours with 5/24
+  auto const near = localise_ring(t.n, std::vector<std::int64_t>{2}, 1);  // reaches the neighbours with 5/24
   S e = t.forecast, whole = t.forecast;
   eakf{.near = near, .between = everywhere(1, 1)}.analyse(e, t.seen, key{});
   eakf{.near = everywhere(t.n, 1), .between = everywhere(1, 1)}.analyse(whole, t.seen, key{});

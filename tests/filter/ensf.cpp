@@ -23,13 +23,13 @@ template <class F> auto thirds(S const& like, F const& h) {
 TEST_CASE("the quick arctangent is the arctangent, odd, with the same slope") {
   double worst = 0, worst_float = 0;
   for (double x = -60; x <= 60; x += 1e-3) {
-    worst = std::max(worst, std::abs(quick_arctan{}(x) - std::atan(x)));
+    worst = std::max(worst, std::abs(quick_arctan{}(x)-std::atan(x)));
     worst_float = std::max(worst_float, std::abs(double(quick_arctan{}(float(x))) - std::atan(double(float(x)))));
     CHECK(quick_arctan{}(-x) == -quick_arctan{}(x));
     CHECK(quick_arctan{}.slope(x) == arctan{}.slope(x));
   }
-  CHECK(worst <= 2.1e-8);       // of the polynomial
-  CHECK(worst_float <= 2e-7);   // and of rounding numbers near π/2 a few times
+  CHECK(worst <= 2.1e-8);      // of the polynomial
+  CHECK(worst_float <= 2e-7);  // and of rounding numbers near π/2 a few times
   CHECK(quick_arctan{}(1e30f) == Approx(std::atan(1e30)));
   CHECK(quick_arctan{}(0.0) == 0);
 }
@@ -42,7 +42,7 @@ TEST_CASE("the walk of single scalars is euler-maruyama under the damped likelih
       S walked = forecast, composed_of_parts = forecast;
       filter.analyse(walked, seen, key{4});
       filter.analyse_by_composition(composed_of_parts, seen, key{4});
-      CHECK(sda_test::distance(walked, composed_of_parts) <= 1e-11);   // rounding, 60 steps
+      CHECK(sda_test::distance(walked, composed_of_parts) <= 1e-11);  // rounding, 60 steps
     };
     check(observation{pointwise{arctan{}}, sda_test::normals(1, n, key{5}), scalar_error{0.3}});
     if (n > 1) check(thirds(forecast, arctan{}));
@@ -56,7 +56,7 @@ TEST_CASE("in float with the quick arctangent the walk stays near that in double
   host_array<float> const y = sda_test::normals<float>(1, 1000, key{7}) * 0.5f;
   ensf{}.analyse(e, observation{pointwise{quick_arctan{}}, y, scalar_error{0.01}}, key{8});
   ensf{}.analyse(exact, observation{pointwise{arctan{}}, S(y.cast<double>()), scalar_error{0.01}}, key{8});
-  CHECK(sda_test::distance(e, exact) <= 1e-4);   // float noise and rounding, contracted by 500 steps
+  CHECK(sda_test::distance(e, exact) <= 1e-4);  // float noise and rounding, contracted by 500 steps
 }
 
 TEST_CASE("start noise is standard over the members, and with one member its own score is everybody's") {
@@ -105,7 +105,8 @@ TEST_CASE("the ensemble flow's velocities are the sums over members that define 
   auto const scaled = [&](index_t j) { return S(t * x.row(j)); };
   S const from_noise = expected(scaled, s, [&](index_t i, index_t j) { return S(-0.7 / s * (z.row(i) - scaled(j)) + x.row(j)); });
   CHECK(sda_test::distance(filter.velocity_from_noise(x, z, t), from_noise) <= 1e-12);
-  S const from_previous = expected([&](index_t j) { return S(t * x.row(j) + (1 - t) * before.row(j)); }, 0.3, [&](index_t, index_t j) { return S(x.row(j) - before.row(j)); });
+  S const from_previous = expected([&](index_t j) { return S(t * x.row(j) + (1 - t) * before.row(j)); }, 0.3,
+                                   [&](index_t, index_t j) { return S(x.row(j) - before.row(j)); });
   CHECK(sda_test::distance(filter.velocity_from_previous(x, before, z, t), from_previous) <= 1e-12);
 }
 

@@ -12,7 +12,8 @@ TEST_CASE("a walk seen directly is affine, with the gains measured for the publi
     double sigma, gain, weight, variance;
   };
   auto const steps = ensf_steps(4000, key{1});
-  for (auto const& [sigma, gain, weight, variance] : {row{.05, .916, .085, .0012}, {.3, .349, .658, .0132}, {1, .066, .935, .0224}, {3, .008, .987, .0247}}) {
+  for (auto const& [sigma, gain, weight, variance] :
+       {row{.05, .916, .085, .0012}, {.3, .349, .658, .0132}, {1, .066, .935, .0224}, {3, .008, .987, .0247}}) {
     // Values follow from zero noise; the variance obeys v ← a² v + kick², a the slope of a step, from v = 1.
     double own = 0, seen = 0, v = 1;
     for (auto const& s : steps) {
@@ -24,7 +25,7 @@ TEST_CASE("a walk seen directly is affine, with the gains measured for the publi
     CAPTURE(sigma);
     CHECK(std::abs(seen / 0.01 - gain) < .005);
     CHECK(std::abs(own / 0.01 - weight) < .005);
-    CHECK(std::abs(v - variance) < .02 * variance + 5e-5);   // the stored digits round by 5e-5
+    CHECK(std::abs(v - variance) < .02 * variance + 5e-5);  // the stored digits round by 5e-5
   }
 }
 

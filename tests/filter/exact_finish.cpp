@@ -11,8 +11,8 @@
 
 using namespace sda;
 using S = host_array<double>;
-using sda_test::exact::random_covariance;
 using sda_test::to_eigen;
+using sda_test::exact::random_covariance;
 
 namespace {
 
@@ -86,8 +86,10 @@ TEST_CASE("on a linear chain finished samples have the smoother's covariances, o
     CHECK((covariance - to_eigen(law.covariance)).cwiseAbs().maxCoeff() <= error * to_eigen(law.covariance).diagonal().maxCoeff());
     CHECK(here.colwise().mean().cwiseAbs().maxCoeff() <= 4 * std::sqrt(to_eigen(law.covariance).diagonal().maxCoeff() / double(draws)));
     if (t + 1 == c.length) continue;
-    double const largest = std::max(to_eigen(law.covariance).diagonal().maxCoeff(), to_eigen(smoothed.laws[std::size_t(t + 1)].covariance).diagonal().maxCoeff());
-    CHECK((here.transpose() * off(t + 1) / double(draws) - to_eigen(smoothed.covariance_with_next[std::size_t(t)])).cwiseAbs().maxCoeff() <= error * largest);
+    double const largest =
+        std::max(to_eigen(law.covariance).diagonal().maxCoeff(), to_eigen(smoothed.laws[std::size_t(t + 1)].covariance).diagonal().maxCoeff());
+    CHECK((here.transpose() * off(t + 1) / double(draws) - to_eigen(smoothed.covariance_with_next[std::size_t(t)])).cwiseAbs().maxCoeff() <=
+          error * largest);
   }
 }
 
@@ -95,7 +97,8 @@ TEST_CASE("the descent is minus the derivative of the cost, and a newton step so
   index_t const n = 5, length = 3;
   flow const step{lorenz96{}, 0.05};
   S const x = 3 * sda_test::normals(2, n * length, key{11}), v = sda_test::normals(2, n * length, key{12});
-  dynamics const d{step, S(S::Zero(1, n)), scalar_error{9}, scalar_error{0.1}, observation{pointwise{arctan{}}, S(S::Zero(1, n * length)), scalar_error{0.04}}};
+  dynamics const d{step, S(S::Zero(1, n)), scalar_error{9}, scalar_error{0.1},
+                   observation{pointwise{arctan{}}, S(S::Zero(1, n * length)), scalar_error{0.04}}};
   auto const aim = d.aim_for(2, length, true, key{13});
   double const h = 1e-5;
   S const slope = (d.cost(aim, S(x + h * v), 2) - d.cost(aim, S(x - h * v), 2)) / (2 * h);
@@ -114,7 +117,7 @@ TEST_CASE("chaotic trajectories with errors of one are brought to the truth's wi
   S const guess = truth.replicate(2, 1) + sda_test::normals(2, n * length, key{15});
   for (double const widen : {1.0, 1e4}) {
     S const x = exact_finish{.iterations = 12, .widen = widen, .perturbed = false}(d, guess, key{});
-    CHECK((x - truth.replicate(2, 1)).abs().maxCoeff() <= 0.05);   // errors seen are 0.01, of the unseen half a few times that
+    CHECK((x - truth.replicate(2, 1)).abs().maxCoeff() <= 0.05);  // errors seen are 0.01, of the unseen half a few times that
     CHECK((exact_finish::cost(d, x) <= exact_finish::cost(d, guess) * 1e-3).all());
   }
 }

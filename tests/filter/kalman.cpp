@@ -42,7 +42,7 @@ TEST_CASE("the extended filter carries a covariance by the derivative of the flo
   auto const ahead = extended_forecast(step, x, law, identity_matrix(6, 0.5));
   S const there = step(x);
   for (index_t j = 0; j < 6; ++j) CHECK(ahead.mean[std::size_t(j)] == there(0, j));
-  Eigen::MatrixXd m(6, 6);   // by differences
+  Eigen::MatrixXd m(6, 6);  // by differences
   double const h = 1e-6;
   for (index_t j = 0; j < 6; ++j) {
     S up = x, down = x;
@@ -50,5 +50,5 @@ TEST_CASE("the extended filter carries a covariance by the derivative of the flo
     m.col(j) = ((step(up) - step(down)) / (2 * h)).matrix().transpose();
   }
   Eigen::MatrixXd const expected = m * m.transpose() + 0.5 * Eigen::MatrixXd::Identity(6, 6);
-  CHECK((to_eigen(ahead.covariance) - expected).norm() <= 1e-8);   // the differences' error
+  CHECK((to_eigen(ahead.covariance) - expected).norm() <= 1e-8);  // the differences' error
 }

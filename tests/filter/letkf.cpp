@@ -34,7 +34,7 @@ TEST_CASE("the taper of gaspari and cohn is 1 at 0, 5/24 at c, 0 from 2c on, and
   CHECK(gaspari_cohn(6, 3) == 0);
   CHECK(gaspari_cohn(5.999999, 3) < 1e-15);
   for (double r = 0; r < 2; r += 0.01) CHECK(gaspari_cohn(r, 1) >= gaspari_cohn(r + 0.01, 1));
-  double const h = 1e-4;   // curvature at 0 equals that of exp(-r²/2L²), c = √(10/3) L
+  double const h = 1e-4;  // curvature at 0 equals that of exp(-r²/2L²), c = √(10/3) L
   CHECK(std::abs((gaspari_cohn(h, from_loc_rad(1)) - 1) * 2 / (h * h) + 1) <= 1e-3);
 }
 
@@ -42,7 +42,9 @@ TEST_CASE("a ring's localisation wraps around and counts both sides") {
   std::vector<std::int64_t> const seen{0, 2, 4, 6, 8};
   auto const near = localise_ring(10, seen, 1.5);
   REQUIRE(near.columns_covered() == 10);
-  auto const of = [&](std::size_t c) { return std::vector<std::int64_t>(near.observation.begin() + near.first[c], near.observation.begin() + near.first[c + 1]); };
+  auto const of = [&](std::size_t c) {
+    return std::vector<std::int64_t>(near.observation.begin() + near.first[c], near.observation.begin() + near.first[c + 1]);
+  };
   CHECK(of(0) == std::vector<std::int64_t>{0, 1, 4});
   CHECK(of(9) == std::vector<std::int64_t>{0, 4});
 }
@@ -78,5 +80,6 @@ TEST_CASE("the letkf says what does not fit") {
   auto near = t.everywhere();
   near.observation[3] = 11;
   CHECK_THROWS_WITH((letkf{.near = near}.analyse(e, t.seen, key{})), Catch::Contains("observation 11 of 11"));
-  CHECK_THROWS_WITH((letkf{.near = localise_ring(20, std::vector<std::int64_t>{0}, 2)}.analyse(e, t.seen, key{})), Catch::Contains("covers 20 columns, the state has 21"));
+  CHECK_THROWS_WITH((letkf{.near = localise_ring(20, std::vector<std::int64_t>{0}, 2)}.analyse(e, t.seen, key{})),
+                    Catch::Contains("covers 20 columns, the state has 21"));
 }

@@ -38,7 +38,7 @@ TEST_CASE("the paired filter has the kalman filter's mean but for the noise it s
   }
   // encoding knows the prior's mean at sigma_max, decoding takes it for the posterior's: their difference over sigma_max is left
   for (double const error : errors) CHECK(error <= 2 * (expected - mean).norm() / 1e4);
-  CHECK(spreads[1] <= spreads[0] / 10);   // 16 at the second order
+  CHECK(spreads[1] <= spreads[0] / 10);  // 16 at the second order
   CHECK(spreads[1] <= 1e-2);
 }
 
@@ -50,5 +50,5 @@ TEST_CASE("with nothing seen the paired filter gives its inflated members back")
       e, observation{masked<S>(e, std::vector<std::int64_t>{}, n), S(1, 0), scalar_error{1}}, key{});
   S const mean = forecast.colwise().mean();
   S const inflated = (1.1 * (forecast.rowwise() - mean.row(0))).rowwise() + mean.row(0);
-  CHECK(sda_test::distance(e, inflated) <= 2e-2);   // Heun's error, there and back
+  CHECK(sda_test::distance(e, inflated) <= 2e-2);  // Heun's error, there and back
 }

@@ -40,7 +40,8 @@ TEST_CASE("systematic resampling takes every particle as often as its weight say
     auto const picked = systematic_resampling(weights, 40, u);
     REQUIRE(picked.size() == 40);
     CHECK(std::is_sorted(picked.begin(), picked.end()));
-    for (std::size_t i = 0; i < weights.size(); ++i) CHECK(std::abs(double(std::count(picked.begin(), picked.end(), index_t(i))) - 40 * weights[i]) < 1 + 1e-9);
+    for (std::size_t i = 0; i < weights.size(); ++i)
+      CHECK(std::abs(double(std::count(picked.begin(), picked.end(), index_t(i))) - 40 * weights[i]) < 1 + 1e-9);
   }
   S const x = sda_test::normals(4, 3, key{1}), y = pick_rows(x, {3, 0, 0, 2, 1});
   CHECK((y.row(0) == x.row(3)).all());

@@ -25,9 +25,7 @@ template <class Body> void for_every_schedule(nlohmann::json const& config, Body
   body("decay", vanishing("decay", decay{.gamma = option("decay", "gamma")}));
 }
 
-template <class Level> state tabulate(state const& t, Level const& of) {
-  return t.unaryExpr(of);
-}
+template <class Level> state tabulate(state const& t, Level const& of) { return t.unaryExpr(of); }
 
 struct matrix {
   state transposed;
@@ -80,7 +78,9 @@ TEST_CASE("golden samplers: schedules and grids") {
       INFO(file << ": " << name);
       p.sigma_min = g.config.at("train").at("sigma_min"), p.sigma_max = g.config.at("train").at("sigma_max");
       auto const sigma = [&](double t) { return p(t).sigma; };
-      auto const same = [&](state const& value, std::string const& expected) { CHECK(distance(value, g.array("outputs/" + expected)) < g.tolerance()); };
+      auto const same = [&](state const& value, std::string const& expected) {
+        CHECK(distance(value, g.array("outputs/" + expected)) < g.tolerance());
+      };
       same(tabulate(g.array("inputs/schedule_t"), sigma), "schedule/" + name);
       same(state::Constant(1, 1, sigma(1)), "schedule/" + name + "_sigma_tmax");
       int const n = g.config.at("steps");

@@ -87,7 +87,7 @@ TEST_CASE("golden azula: guidance") {
     auto const on = [&]<class P>(std::string const& name, P const& p) {
       for (index_t k = 0; k < t.size(); ++k) {
         std::string const rest = "_" + name + "_" + std::to_string(k) + "_";
-        level const from = p(t(0, k)), to = p(.8 * t(0, k));   // "guided_step"
+        level const from = p(t(0, k)), to = p(.8 * t(0, k));  // "guided_step"
         check_level(g, "gauss" + rest, gauss, from, to);
         check_level(g, "mixture" + rest, mixed, from, to);
         array const x = from.alpha * g.array("inputs/x_t_clean") + from.sigma * g.array("inputs/x_t_noise");

@@ -18,8 +18,8 @@ struct cases {
 
   explicit cases(golden const& g)
       : members(g.config.at("ensemble_size")), dates(g.config.at("dates")), leads(g.config.at("lead_times")),
-        points(g.config.at("grid").at(0).get<index_t>() * g.config.at("grid").at(1).get<index_t>()),
-        ensemble(g["inputs/ensemble"].as<double>()), truth(g["inputs/truth"].as<double>()) {}
+        points(g.config.at("grid").at(0).get<index_t>() * g.config.at("grid").at(1).get<index_t>()), ensemble(g["inputs/ensemble"].as<double>()),
+        truth(g["inputs/truth"].as<double>()) {}
 
   host_table table(index_t date, index_t lead) const {
     host_table e{members, points, {}};
@@ -63,7 +63,7 @@ TEST_CASE("golden metrics: latitude weights, crps, spread and skill by region") 
         for (std::size_t i = 0; i < weights.size(); ++i) weights[i] *= mask[i];
 
       state score(c.dates, c.leads), skill(c.dates, c.leads), spread(c.dates, c.leads), variance(c.dates, c.leads), error(c.dates, c.leads);
-      state over_dates(4, c.leads);   // crps, skill, spread, ratio
+      state over_dates(4, c.leads);  // crps, skill, spread, ratio
       for (index_t lead = 0; lead < c.leads; ++lead) {
         spread_skill total;
         for (index_t date = 0; date < c.dates; ++date) {

@@ -76,7 +76,8 @@ TEST_CASE("golden posterior means of a Gaussian given observations") {
     golden const file(path);
     exact::normal_law<> const prior{exact::row_of<double>(file.array("inputs/gauss_mean"), 0), file.array("outputs/gauss_covariance").matrix()};
     exact::matrix<> const r = exact::row_of<double>(file.array("inputs/var_y"), 0).asDiagonal();
-    auto const posterior = exact::condition<double>(prior, file.array("inputs/operator").matrix(), exact::row_of<double>(file.array("inputs/y"), 0), r);
+    auto const posterior =
+        exact::condition<double>(prior, file.array("inputs/operator").matrix(), exact::row_of<double>(file.array("inputs/y"), 0), r);
     S const mean = posterior.mean.transpose();
     auto const d = gaussian_full(mean, posterior.covariance);
     index_t compared = 0;

@@ -46,8 +46,7 @@ std::vector<level> appa_grid(golden const& file, std::string const& schedule, in
 }
 
 // Every state of a run against the stored one of its step.
-void compare_run(golden const& file, std::string const& name, auto const& sampler, std::vector<level> const& levels,
-                 std::string const& noise_name) {
+void compare_run(golden const& file, std::string const& name, auto const& sampler, std::vector<level> const& levels, std::string const& noise_name) {
   auto const d = full_gaussian(file, "inputs/gauss_mean", "inputs/gauss_cov");
   array const expected = file.array("outputs/gauss/" + name), first = file.array("inputs/noise1");
   index_t const r = first.rows();
@@ -94,7 +93,7 @@ template <int N, class D> void compare_orders(golden const& file, std::string co
   run("zab", adams_bashforth<N>{startup::plain});
   run("vab", adams_bashforth_v<N>{startup::plain});
   run("zeab", exponential_eps<N>{startup::plain});
-  run("xeab", exponential_x<N>{startup::plain});   // the stored "reab" has a slip: see tests/sampler/multistep.cpp
+  run("xeab", exponential_x<N>{startup::plain});  // the stored "reab" has a slip: see tests/sampler/multistep.cpp
 }
 
 template <class D> void compare_azula(golden const& file, std::string const& prior, D const& d) {
@@ -165,7 +164,7 @@ TEST_CASE("golden: the coefficients of Adams-Bashforth steps") {
   for (auto const& path : files) {
     golden const file(path);
     std::vector<double> newest_first;
-    for (double const sigma : {1.0, 3.0, 6.0, 10.0}) {   // the step 1 -> 0.2 of the grid 10, 6, 3, 1, 0.2, 0.05
+    for (double const sigma : {1.0, 3.0, 6.0, 10.0}) {  // the step 1 -> 0.2 of the grid 10, 6, 3, 1, 0.2, 0.05
       newest_first.push_back(sigma);
       auto const c = multistep_weights<noise_form>(newest_first, 1, 0.2);
       auto const name = "outputs/adams_bashforth_order" + std::to_string(c.size()) + "_step4";

@@ -19,8 +19,8 @@ using namespace sda_test;
 namespace {
 
 struct row {
-  double kl, mean, variance;   // published: KL a coordinate, rms bias of the mean in standard deviations, ratio of variances
-  double measured;             // rms bias of the mean over our draws
+  double kl, mean, variance;  // published: KL a coordinate, rms bias of the mean in standard deviations, ratio of variances
+  double measured;            // rms bias of the mean over our draws
 };
 
 template <class Make> void check(atlas_problem const& p, row const& r, Make const& make) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sda/calculus/schedule.hpp>
 #include <sda/guidance/dps.hpp>
-#include <sda/sampler/sample.hpp>
 #include <sda/sampler/ddim.hpp>
+#include <sda/sampler/sample.hpp>
 
 #include <dense.hpp>
 #include <scripted.hpp>
@@ -28,7 +28,7 @@ TEST_CASE("a DDIM or DDPM run of the guided denoiser is DPS to the letter") {
     for (std::size_t i = 0; i + 1 < levels.size(); ++i) {
       auto const prior = p.prior.linearize(x, levels[i]);
       array const d = p.y_row().replicate(2, 1) - o.op(prior.value()), norms = d.matrix().rowwise().norm().array().replicate(1, p.n);
-      array const gradient = -prior.vjp(o.op.adjoint(d)) / norms;   // of |y - A(x̂)|
+      array const gradient = -prior.vjp(o.op.adjoint(d)) / norms;  // of |y - A(x̂)|
       scripted step{x, [&](array& xi, index_t) { drawn(xi, index_t(i)); }};
       none memory;
       ddim{eta}.step(through{p.prior}, step, memory, {levels[i], levels[i + 1]}, key{});

@@ -53,7 +53,7 @@ TEST_CASE("for a linear decoder every inner solver ends at the best linear unbia
   CHECK(distance(latent_optimization{prior, p.seen, gauss_newton_cg{1, cg{6}}}(p.x, p.l), want) <= 1e-8);
   CHECK(distance(latent_optimization{prior, p.seen, lbfgs{30}}(p.x, p.l), want) <= 1e-8);
   CHECK(distance(latent_optimization{prior, p.seen, gradient_descent{400}}(p.x, p.l), want) <= 1e-8);
-  CHECK(distance(latent_optimization{prior, p.seen, adam{3000, .01}}(p.x, p.l), want) <= 1e-3);   // a constant rate keeps Adam moving
+  CHECK(distance(latent_optimization{prior, p.seen, adam{3000, .01}}(p.x, p.l), want) <= 1e-3);  // a constant rate keeps Adam moving
 }
 
 TEST_CASE("one gradient step of size ρ² is DPS without the network, and mixing lies on the line to it") {
@@ -69,7 +69,7 @@ TEST_CASE("one gradient step of size ρ² is DPS without the network, and mixing
 TEST_CASE("for a decoder that bends the gradient vanishes at the end") {
   problem const p;
   auto const prior = centred(ar1(p.n, .7));
-  observation const seen{bent_operator{p.h}, array(p.y / 3), p.seen.error};   // within reach: Gauss-Newton has no line search
+  observation const seen{bent_operator{p.h}, array(p.y / 3), p.seen.error};  // within reach: Gauss-Newton has no line search
   array const centre = prior(p.x, p.l);
   detail::latent_objective<decltype(seen), array> const f{seen, centre, 1 / unit_prior{}.variance(p.l)};
   auto const slope = [&](array const& z) { return f.gradient(f.sight(z), z).abs().maxCoeff(); };
@@ -89,7 +89,7 @@ TEST_CASE("for a standard normal latent it is the posterior denoiser, so its DDP
   for (int const steps : {16, 64, 256}) {
     auto const got = compare(ddim_moments(lo, p.n, uniform_grid(vp_cosine{}, steps), 1), exact);
     CHECK(got.kl < last / 4);
-    CHECK(got.variance < 1);   // the deficit of first-order steps
+    CHECK(got.variance < 1);  // the deficit of first-order steps
     last = got.kl;
   }
   CHECK(last < .002);
@@ -102,7 +102,7 @@ TEST_CASE("for another prior a bias stays, however many the steps: rho is not th
   latent_optimization const lo{prior, p.seen, gauss_newton_cg{1, cg{6}}};
   for (int const steps : {64, 256}) {
     auto const got = compare(ddim_moments(lo, p.n, uniform_grid(vp_cosine{}, steps), 1), exact);
-    CHECK(got.mean == Approx(.31).margin(.01));   // rms, in posterior standard deviations
+    CHECK(got.mean == Approx(.31).margin(.01));  // rms, in posterior standard deviations
     CHECK(got.variance == Approx(1.5).margin(.06));
   }
 }

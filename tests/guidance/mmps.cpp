@@ -77,13 +77,13 @@ TEST_CASE("the error after a few iterations has the size that was worked out for
     bool sparse;
     double sigma;
     int iterations;
-    double measured, published;   // published: one draw, with a generator of its own
+    double measured, published;  // published: one draw, with a generator of its own
   };
   row const table[] = {
-      {true, .3, 1, .11, .12},   {true, .3, 2, 6.2e-5, 4.5e-5}, {true, 1, 1, .18, .14},    {true, 1, 2, .024, .017},   {true, 1, 3, 1.6e-3, 9e-4},
-      {true, 10, 1, .41, .42},   {true, 10, 2, .23, .26},       {true, 10, 3, .12, .13},   {true, 10, 5, .015, .008},  {false, 1, 1, .43, .32},
-      {false, 1, 2, .27, .23},   {false, 1, 3, .17, .13},       {false, 1, 5, .051, .033}, {false, 10, 1, .51, .53},   {false, 10, 2, .36, .43},
-      {false, 10, 3, .27, .36},  {false, 10, 5, .16, .19},      {false, 10, 8, .062, .072},
+      {true, .3, 1, .11, .12},  {true, .3, 2, 6.2e-5, 4.5e-5}, {true, 1, 1, .18, .14},     {true, 1, 2, .024, .017},  {true, 1, 3, 1.6e-3, 9e-4},
+      {true, 10, 1, .41, .42},  {true, 10, 2, .23, .26},       {true, 10, 3, .12, .13},    {true, 10, 5, .015, .008}, {false, 1, 1, .43, .32},
+      {false, 1, 2, .27, .23},  {false, 1, 3, .17, .13},       {false, 1, 5, .051, .033},  {false, 10, 1, .51, .53},  {false, 10, 2, .36, .43},
+      {false, 10, 3, .27, .36}, {false, 10, 5, .16, .19},      {false, 10, 8, .062, .072},
   };
   for (auto const& r : table) {
     double const got = solver_error(r.sparse ? sparse_accurate() : dense_noisy(), {1, r.sigma}, r.iterations);
@@ -158,7 +158,7 @@ TEST_CASE("outside windows, the likelihood sees the whole; inside, every window 
 
   index_t const size = 33;
   window_plan const plan{65, 1, size, 16};
-  auto const local = [&](index_t w) {   // windows start at steps seen: 0, 16, 32
+  auto const local = [&](index_t w) {  // windows start at steps seen: 0, 16, 32
     matrix const h = every(8, size);
     array const y = p.y_row().middleCols(2 * w, h.rows());
     return mmps{centred(ar1(size, .95)), observation{dense_operator{h}, y, isotropic_error(h.rows(), p.sigma)}, gmres{5}};

@@ -45,7 +45,7 @@ TEST_CASE("the fair crps of small Gaussian ensembles has the closed form as its 
     double const expected = crps_gaussian(1, 2, y);
     state const x = 1 + 2 * normals(3, cases, key{4});
     double const found = mean(crps(to_host(x), std::vector<double>(std::size_t(cases), y)));
-    CHECK(found == Approx(expected).margin(0.015));   // one score deviates by about 1.2, their mean by 0.003
+    CHECK(found == Approx(expected).margin(0.015));  // one score deviates by about 1.2, their mean by 0.003
   }
   CHECK(crps_gaussian(0, 1, 0) == Approx((std::sqrt(2.0) - 1) / std::sqrt(std::numbers::pi)).epsilon(1e-14));
   CHECK(crps_gaussian(2, 0, 5) == 3);

@@ -41,7 +41,7 @@ TEST_CASE("spread matches skill for calibrated ensembles of any size") {
     state const x = normals(members, cases, key{1}), y = normals(1, cases, key{2});
     spread_skill s;
     s.add(to_host(x), numbers(y));
-    CHECK(s.spread() == Approx(1).margin(0.02));   // each of the two deviates by less than √(2 / cases) / √2 = 0.005
+    CHECK(s.spread() == Approx(1).margin(0.02));  // each of the two deviates by less than √(2 / cases) / √2 = 0.005
     CHECK(s.skill() == Approx(std::sqrt(1 + 1.0 / double(members))).margin(0.025));
     CHECK(s.ratio() == Approx(1).margin(0.03));
   }
@@ -50,8 +50,8 @@ TEST_CASE("spread matches skill for calibrated ensembles of any size") {
 TEST_CASE("spread and skill average squares over cases and root last") {
   spread_skill s;
   CHECK_THROWS_AS(s.spread(), error);
-  s.add({2, 1, {0, 2}}, std::vector<double>{1});    // variance 2, error 0
-  s.add({2, 1, {5, 5}}, std::vector<double>{11}, std::vector<double>{3});   // variance 0, squared error 36
+  s.add({2, 1, {0, 2}}, std::vector<double>{1});                           // variance 2, error 0
+  s.add({2, 1, {5, 5}}, std::vector<double>{11}, std::vector<double>{3});  // variance 0, squared error 36
   CHECK(s.cases() == 2);
   CHECK(s.spread() == Approx(1).epsilon(1e-15));
   CHECK(s.skill() == Approx(std::sqrt(18.0)).epsilon(1e-15));
@@ -66,11 +66,11 @@ TEST_CASE("latitude weights are band areas with mean 1, whichever pole comes fir
   CHECK(w == latitude_weights(south));
   CHECK(mean(w) == Approx(1).epsilon(1e-15));
   CHECK(w[2] == Approx(5 * std::sin(std::numbers::pi / 8)).epsilon(1e-14));
-  std::vector<double> quarter(721);   // the grid of ERA5
+  std::vector<double> quarter(721);  // the grid of ERA5
   for (int i = 0; i < 721; ++i) quarter[std::size_t(i)] = 90 - 0.25 * i;
   auto const era = latitude_weights(quarter);
   double const half_cell = 0.125 * std::numbers::pi / 180;
-  CHECK(era[0] / era[360] == Approx(std::tan(half_cell / 2) / 2).epsilon(1e-9));   // 1 - cos cancels 6 digits
+  CHECK(era[0] / era[360] == Approx(std::tan(half_cell / 2) / 2).epsilon(1e-9));  // 1 - cos cancels 6 digits
   CHECK_THROWS_AS(latitude_weights(std::vector<double>{10, 20, 15}), error);
   CHECK_THROWS_AS(latitude_weights(std::vector<double>{10}), error);
 }

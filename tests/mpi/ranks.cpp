@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Run by mpirun, as test_mpi_ranks CASE: every rank computes a case with the world and alone, and the bits must agree.
-#include <sda/eigen.hpp>
 #include <sda/calculus/schedule.hpp>
+#include <sda/eigen.hpp>
 #include <sda/mpi.hpp>
 #include <sda/prior/gaussian.hpp>
 #include <sda/sampler/corrector.hpp>
@@ -47,7 +47,7 @@ template <class T> void windowed_sampling(mpi_communicator const& world) {
 
 void collectives(mpi_communicator const& world) {
   int const p = world.size(), me = world.rank();
-  for (index_t const n : {0, 1, 4, 17}) {   // fewer rows than ranks, and unequal shares
+  for (index_t const n : {0, 1, 4, 17}) {  // fewer rows than ranks, and unequal shares
     auto const whole = normals<double>(n, 5, key{4});
     host_array<double> mine = host_array<double>::Constant(n, 5, -1);
     auto const [first, last] = share(n, me, p);
@@ -93,10 +93,13 @@ void one_rank_stays_away(mpi_communicator world) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::map<std::string, std::function<void(mpi_communicator const&)>> const cases{
-      {"windowed_float", windowed_sampling<float>}, {"windowed_double", windowed_sampling<double>}, {"collectives", collectives},
-      {"one_rank_throws", one_rank_throws}, {"shapes_differ", shapes_differ}, {"one_rank_dies", one_rank_dies},
-      {"one_rank_stays_away", one_rank_stays_away}};
+  std::map<std::string, std::function<void(mpi_communicator const&)>> const cases{{"windowed_float", windowed_sampling<float>},
+                                                                                  {"windowed_double", windowed_sampling<double>},
+                                                                                  {"collectives", collectives},
+                                                                                  {"one_rank_throws", one_rank_throws},
+                                                                                  {"shapes_differ", shapes_differ},
+                                                                                  {"one_rank_dies", one_rank_dies},
+                                                                                  {"one_rank_stays_away", one_rank_stays_away}};
   if (argc < 2 || !cases.contains(argv[1])) return 2;
   std::string const name = argv[1];
   return on_mpi(argc, argv, cases.at(name));

@@ -26,9 +26,7 @@ struct folder {
 template <class F> std::string complaint(F const& f) {
   try {
     f();
-  } catch (sda::error const& e) {
-    return e.what();
-  }
+  } catch (sda::error const& e) { return e.what(); }
   return "no complaint";
 }
 bool contains(std::string const& text, std::string const& part) { return text.find(part) != std::string::npos; }
@@ -75,7 +73,7 @@ TEST_CASE("what a NetCDF file is given it gives back") {
   CHECK(!in.text("mean", "seed"));
   CHECK(!in.number("mean", "absent"));
   CHECK(std::isnan(in.number("mean", "_FillValue").value_or(0)));
-  CHECK(!in.number("time", "_FillValue"));   // CF: coordinates have no missing values
+  CHECK(!in.number("time", "_FillValue"));  // CF: coordinates have no missing values
   CHECK(in.text("", "Conventions") == "CF-1.8");
   CHECK(contains(in.text("", "history").value_or(""), "Z a command"));
 }
@@ -109,7 +107,7 @@ TEST_CASE("a file has its final name only when it is complete") {
     CHECK(fs::file_size(tmp / "a.nc") == 22);
   }
   CHECK(fs::file_size(tmp / "a.nc") == 22);
-  CHECK(tmp.files() == 1);   // nor is a temporary file left
+  CHECK(tmp.files() == 1);  // nor is a temporary file left
   nc::writer out(tmp / "a.nc");
   out.commit();
   CHECK(nc::reader(tmp / "a.nc").variables().empty());

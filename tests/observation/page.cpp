@@ -11,7 +11,7 @@ using namespace sda;
 
 /// A weighted mean of each state: a linear operator is two functions.
 template <State S> struct average {
-  S weights;   // width x 1
+  S weights;  // width x 1
   S operator()(S const& x) const { return product(x, weights); }
   S adjoint(S const& u) const { return product(u, transpose(weights)); }
 };

@@ -9,5 +9,5 @@ TEST_CASE("priors, operators and error covariances ask of a state no more than t
   REQUIRE(reference.numbers.size() > 500);
   for (double const x : reference.numbers) REQUIRE(std::isfinite(x));
   CHECK(distance(priors_and_operators(archetype<double>(1, 1)), reference) <= 1e-12);
-  CHECK(distance(priors_and_operators(archetype<float>(1, 1)), reference) <= 1e-4);   // single precision, amplified by a solve
+  CHECK(distance(priors_and_operators(archetype<float>(1, 1)), reference) <= 1e-4);  // single precision, amplified by a solve
 }

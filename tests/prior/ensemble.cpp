@@ -78,7 +78,7 @@ TEST_CASE("the denoiser of many Gaussian members approaches the Gaussian's at th
   };
   double const few = rms(250), many = rms(4000);
   CHECK(many <= 0.05);
-  CHECK(few / many > 2);   // 4 but for chance: one ensemble each
+  CHECK(few / many > 2);  // 4 but for chance: one ensemble each
   CHECK(few / many < 8);
 }
 
@@ -118,8 +118,7 @@ TEST_CASE("the localised Gaussian of an ensemble has its mean and its tapered, i
   exact::normal_law<> const law{members.matrix().colwise().mean().transpose(), c};
   auto const d = localised_ensemble_gaussian(members, taper, 1.1);
   level const l{0.8, 0.6};
-  for (index_t r = 0; r < 3; ++r)
-    CHECK((d(x, l).row(r).matrix().transpose() - exact::denoise(law, exact::row_of<double>(x, r), l)).norm() <= 1e-12);
+  for (index_t r = 0; r < 3; ++r) CHECK((d(x, l).row(r).matrix().transpose() - exact::denoise(law, exact::row_of<double>(x, r), l)).norm() <= 1e-12);
 }
 
 TEST_CASE("without a taper the localised Gaussian is the low-rank one") {

@@ -36,6 +36,5 @@ TEST_CASE("a mixture conditioned part by part is the mixture that is denoised") 
   for (index_t k = 0; k < 3; ++k) law.parts.push_back({exact::row_of<double>(means, k), variances[std::size_t(k)] * exact::matrix<>::Identity(2, 2)});
   level const l{0.7, 0.5};
   S const denoised = isotropic_mixture(like, weights, std::span<double const>(means.data(), 6), variances)(x, l);
-  for (index_t r = 0; r < 4; ++r)
-    CHECK((denoised.row(r).matrix().transpose() - exact::denoise(law, exact::row_of<double>(x, r), l)).norm() <= 1e-13);
+  for (index_t r = 0; r < 4; ++r) CHECK((denoised.row(r).matrix().transpose() - exact::denoise(law, exact::row_of<double>(x, r), l)).norm() <= 1e-13);
 }

@@ -114,8 +114,7 @@ TEST_CASE("the score is the gradient Tweedie's formula gives, and log_density is
     S const tweedie = (l.alpha * at.value() - x) / (l.sigma * l.sigma);
     CHECK(distance(at.score(), tweedie) <= 1e-11);
     normal_law<> const noisy_law{l.alpha * row_of<double>(mean, 0), l.alpha * l.alpha * c + l.sigma * l.sigma * matrix<double>::Identity(5, 5)};
-    for (index_t r = 0; r < 2; ++r)
-      CHECK(at.log_density()(r, 0) == Approx(log_density(noisy_law, row_of<double>(x, r))).epsilon(1e-12));
+    for (index_t r = 0; r < 2; ++r) CHECK(at.log_density()(r, 0) == Approx(log_density(noisy_law, row_of<double>(x, r))).epsilon(1e-12));
   }
 }
 
@@ -143,7 +142,7 @@ TEST_CASE("float states are denoised to float precision") {
   auto const single = gaussian_full(F(mean.cast<float>()), c);
   for (level const l : {level{1, 1e-2}, level{1, 1}, level{1, 100}}) {
     S const x = noisy(mean, l, 2);
-    CHECK(distance(single(x.cast<float>(), l), full(x, l)) <= 3e-6);   // 9 products of single precision, twice
+    CHECK(distance(single(x.cast<float>(), l), full(x, l)) <= 3e-6);  // 9 products of single precision, twice
   }
 }
 

@@ -120,7 +120,7 @@ TEST_CASE("mixtures stay finite, and pick the nearest component, when sigma goes
   std::vector<double> const tiny{1e-8, 1e-8};
   auto const d = isotropic_mixture(like, {0.999, 0.001}, std::span<double const>(means.data(), 6), tiny);
   for (double const sigma : {1.0, 1e-4, 1e-8, 1e-100, 0.0}) {
-    S const x = means + 1e-5;   // both modes, a tenth of a standard deviation away
+    S const x = means + 1e-5;  // both modes, a tenth of a standard deviation away
     auto const at = linearize(d, x, level{1, sigma});
     CAPTURE(sigma);
     REQUIRE(at.value().allFinite());

@@ -25,9 +25,7 @@ std::string refusal(std::filesystem::path const& path) {
   try {
     st::archive const a(path);
     for (auto const& [name, t] : a.tensors()) (void)t.as<double>();
-  } catch (error const& e) {
-    return e.what();
-  }
+  } catch (error const& e) { return e.what(); }
   return "accepted";
 }
 bool contains(std::string const& text, std::string const& part) { return text.find(part) != std::string::npos; }
@@ -39,8 +37,12 @@ TEST_CASE("what was written is read back, bit by bit") {
   std::vector<double> const x{0.1, -2.5e300, 0.0};
   std::vector<float> const y{1.5f, -0.25f, 3.0e-39f, 7.0f};
   std::vector<std::int64_t> const n{-1, std::int64_t{1} << 62};
-  st::write(folder / "a", {{"x", st::view<double>(x, {3})}, {"y", st::view<float>(y, {2, 1, 2})}, {"n", st::view<std::int64_t>(n, {2})},
-                           {"empty", st::view<float>({}, {4, 0})}, {"scalar", st::view<float>(std::span(y).first(1), {})}},
+  st::write(folder / "a",
+            {{"x", st::view<double>(x, {3})},
+             {"y", st::view<float>(y, {2, 1, 2})},
+             {"n", st::view<std::int64_t>(n, {2})},
+             {"empty", st::view<float>({}, {4, 0})},
+             {"scalar", st::view<float>(std::span(y).first(1), {})}},
             {{"config", R"({"k": 1})"}});
   st::archive const a(folder / "a");
   CHECK(a.tensors().size() == 5);
@@ -57,9 +59,7 @@ TEST_CASE("what was written is read back, bit by bit") {
 
 TEST_CASE("half precision numbers have the values IEEE gives them") {
   temporary_folder const folder;
-  auto const half = [](std::uint16_t h) {
-    return std::string{char(h & 0xff), char(h >> 8)};
-  };
+  auto const half = [](std::uint16_t h) { return std::string{char(h & 0xff), char(h >> 8)}; };
   put(folder / "a", R"({"h":{"dtype":"F16","shape":[6],"data_offsets":[0,12]},"b":{"dtype":"BF16","shape":[2],"data_offsets":[12,16]}})",
       half(0x3c00) + half(0xc000) + half(0x0001) + half(0x7bff) + half(0xfc00) + half(0x03ff) + half(0x3f80) + half(0xc049));
   st::archive const a(folder / "a");
@@ -104,7 +104,8 @@ TEST_CASE("a header that lies is refused, with the numbers") {
   CHECK(contains(header(""), "no JSON"));
   CHECK(contains(header("{\"\xff\":{}}"), "no JSON"));
   CHECK(contains(header(R"({"__metadata__":{"k":7},"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})"), "no string"));
-  CHECK(contains(header(R"({"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"y":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}})"), "overlap"));
+  CHECK(
+      contains(header(R"({"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"y":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}})"), "overlap"));
   CHECK(contains(header(R"({"x":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})"), "no tensor owns"));
   CHECK(contains(header(R"({"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})"), "8 bytes of data where its tensors need 4"));
   CHECK(contains(header(R"({"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"x":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})"), "twice"));

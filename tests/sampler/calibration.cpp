@@ -59,7 +59,7 @@ TEST_CASE("samples of a deterministic run are calibrated: flat ranks, right cove
   auto const p = sampled(adams_bashforth<3>{}, log_linear{1e-3, 1e2}, 48, 20000, 79);
   auto const ranks = ranks_of(p);
   CHECK(ranks.p_value() > 1e-3);
-  CHECK(std::abs(coverage(ranks, 20) - 0.50) <= 0.01);   // of 80 places, 20 at either end are left out
+  CHECK(std::abs(coverage(ranks, 20) - 0.50) <= 0.01);  // of 80 places, 20 at either end are left out
   CHECK(std::abs(coverage(ranks, 4) - 0.90) <= 0.01);
   CHECK(std::abs(coverage(ranks, 2) - 0.95) <= 0.01);
   CHECK(std::abs(spread_skill_ratio(p) - 1) <= 4 / std::sqrt(2 * 20000.));
@@ -84,7 +84,7 @@ TEST_CASE("where steps are few, spread over skill is what the propagated varianc
     double const expected = std::sqrt(double(members + 1) * r / (double(members) + r));
     double const seen = spread_skill_ratio(sampled(sampler, vp_cosine{}, steps, cases, members));
     INFO(steps << " steps: variance ratio " << r << ", expected " << expected << ", seen " << seen);
-    CHECK(expected < 0.97);   // far enough from 1 for the test to mean something
+    CHECK(expected < 0.97);  // far enough from 1 for the test to mean something
     CHECK(std::abs(seen / expected - 1) <= 4 / std::sqrt(2. * cases));
   };
   check(ddim{}, 16);

@@ -6,8 +6,8 @@
 #include <sda/sampler/corrector.hpp>
 
 using namespace sda;
-using sda_test::affine::moments;
 using sda_test::scripted;
+using sda_test::affine::moments;
 using array = host_array<double>;
 
 namespace {
@@ -25,7 +25,7 @@ template <class C> alone(C) -> alone<C>;
 struct diagonal_problem {
   array mean{{1.0, -2.0, 0.5}}, variance{{1e-4, 0.3, 20.0}};
   gaussian<array> prior{mean, variance};
-  Eigen::ArrayXd lambda = variance.row(0), seen = here.alpha * here.alpha * lambda + here.sigma * here.sigma;   // Var x_t
+  Eigen::ArrayXd lambda = variance.row(0), seen = here.alpha * here.alpha * lambda + here.sigma * here.sigma;  // Var x_t
   moments stationary{here.alpha * mean.matrix().transpose(), seen.matrix().asDiagonal()};
 
   moments corrected(auto const& corrector) const { return sda_test::affine::propagate(alone{corrector}, prior, {here, ahead}, stationary); }
@@ -75,7 +75,7 @@ TEST_CASE("corrections repair the law that a predictor leaves") {
 TEST_CASE("the adaptive rule gives each row the Langevin step τ / mean(ẑ²), none above the limit") {
   diagonal_problem const p;
   array x = 3 * sda_test::normals(4, 3, key{1});
-  x.row(2) = (here.alpha * p.mean).row(0) + 1e-3;   // hardly any ẑ: the limit holds
+  x.row(2) = (here.alpha * p.mean).row(0) + 1e-3;  // hardly any ẑ: the limit holds
   auto const one_step = [&](auto const& corrector, array const& at, array const& xi) {
     scripted s(at, [&](array& out, index_t) { out = xi; });
     corrector.correct(sda_test::through{p.prior}, s, here, key{});

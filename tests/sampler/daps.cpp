@@ -44,7 +44,7 @@ TEST_CASE("the flow along the noise ends where the probability-flow ODE of a Gau
   double const end2 = std::pow(2e-3, 2);
   vector const factor = ((c.array() + end2) / (c.array() + 4)).sqrt() * c.array() / (c.array() + end2);
   matrix const flow = eigen.eigenvectors() * factor.asDiagonal() * eigen.eigenvectors().transpose();
-  CHECK(distance(d(x, l), (x.matrix() * flow).array()) <= 5e-3);   // Euler's error with 2000 steps
+  CHECK(distance(d(x, l), (x.matrix() * flow).array()) <= 5e-3);  // Euler's error with 2000 steps
 }
 
 TEST_CASE("rows of a whole are drawn as in the whole") {

@@ -9,7 +9,7 @@
 
 using namespace sda;
 using array = host_array<double>;
-using denoiser = std::function<array(array const&, level)>;   // one type, so that each sampler is compiled once
+using denoiser = std::function<array(array const&, level)>;  // one type, so that each sampler is compiled once
 
 namespace {
 
@@ -53,7 +53,7 @@ void check_order(mixture_ode const& ode, char const* name, auto const& sampler, 
   INFO(name << ": " << coarse << " at 256 steps, " << fine << " at 512");
   CHECK(std::log2(coarse / fine) >= low);
   CHECK(std::log2(coarse / fine) <= high);
-  if (expected_error > 0) CHECK(std::abs(std::log(fine / expected_error)) < std::log(1.4));   // it drew other starts
+  if (expected_error > 0) CHECK(std::abs(std::log(fine / expected_error)) < std::log(1.4));  // it drew other starts
 }
 
 // exponential_rotation<2> with the increment scaled by √(α_s² + σ_t²) instead of √(α_s² + σ_s²): the slip of azula's REAB.
@@ -140,8 +140,8 @@ TEST_CASE("with azula's slip the rotation loses an order") {
   check_order(ode, "slipped rotation", slipped_rotation{}, 0.9, 1.1);
 }
 
-TEMPLATE_TEST_CASE("the method in x̂ is exact where x̂ is constant, its start included", "", exponential_x<1>, exponential_x<2>,
-                   exponential_x<3>, exponential_x<4>) {
+TEMPLATE_TEST_CASE("the method in x̂ is exact where x̂ is constant, its start included", "", exponential_x<1>, exponential_x<2>, exponential_x<3>,
+                   exponential_x<4>) {
   denoiser const dirac = [](array const& x, level) -> array { return array::Constant(x.rows(), x.cols(), 1.7); };
   array const z = sda_test::normals(3, 5, key{2});
   for (auto const& levels : {uniform_grid(vp_cosine{}, 6), uniform_grid(log_linear{1e-3, 1e2}, 6)}) {
@@ -198,7 +198,7 @@ TEST_CASE("a standard normal prior shrinks by the published factors under the re
   std::vector<index_t> const steps{8, 16, 32, 64, 256};
   std::vector<double> const euler_factors{.85119, .92290, .96071, .98016, .99499}, lms_factors{.93486, .98355, .99621, .99915, .99995};
   for (std::size_t i = 0; i < steps.size(); ++i) {
-    CHECK(std::abs(factor(ddim{}, steps[i]) - euler_factors[i]) <= 2e-5);   // sigma_max was 1000.013 there, a float32 number
+    CHECK(std::abs(factor(ddim{}, steps[i]) - euler_factors[i]) <= 2e-5);  // sigma_max was 1000.013 there, a float32 number
     CHECK(std::abs(factor(lms<3>, steps[i]) - lms_factors[i]) <= 2e-5);
   }
 }
@@ -209,9 +209,7 @@ TEST_CASE("a schedule may begin without signal and end without noise") {
   for (int i = 64; i >= 0; --i) levels.push_back({std::cos(i * M_PI / 128), std::sin(i * M_PI / 128)});
   levels.front().alpha = 0;
   array const start = sda_test::normals(4, 3, key{5});
-  auto const check = [&](auto const& sampler) {
-    CHECK(sda_test::distance(sample_from(sampler, unit_normal, levels, start, key{}), start) < 1e-3);
-  };
+  auto const check = [&](auto const& sampler) { CHECK(sda_test::distance(sample_from(sampler, unit_normal, levels, start, key{}), start) < 1e-3); };
   check(heun{});
   check(adams_bashforth<3>{});
   check(adams_bashforth<4>{});

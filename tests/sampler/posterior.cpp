@@ -83,24 +83,16 @@ void check_row(auto const& sampler, schedule const& times, row const& expected) 
 
 }  // namespace
 
-TEST_CASE("posterior: DDIM, cosine") {
-  check_row(ddim{}, vp_cosine{}, {{8.43, .742, .0492, .00315}, {.672, .886, .969, .992}, 3.1e-5});
-}
-TEST_CASE("posterior: DDPM, cosine") {
-  check_row(ddpm, vp_cosine{}, {{11.3, 1.81, .240, .0222}, {.566, .809, .931, .979}, 0});
-}
+TEST_CASE("posterior: DDIM, cosine") { check_row(ddim{}, vp_cosine{}, {{8.43, .742, .0492, .00315}, {.672, .886, .969, .992}, 3.1e-5}); }
+TEST_CASE("posterior: DDPM, cosine") { check_row(ddpm, vp_cosine{}, {{11.3, 1.81, .240, .0222}, {.566, .809, .931, .979}, 0}); }
 TEST_CASE("posterior: DDIM, variance exploding") {
   check_row(ddim{}, log_linear{1e-3, 1e2}, {{1.87, .131, .0115, .00392}, {.698, .914, .978, .994}, 3.42e-3});
 }
 TEST_CASE("posterior: DDPM, variance exploding") {
   check_row(ddpm, log_linear{1e-3, 1e2}, {{5.35, .467, .0318, .00201}, {.530, .840, .956, .989}, 0});
 }
-TEST_CASE("posterior: DDIM, rectified") {
-  check_row(ddim{}, rectified{}, {{3.08, .211, .0137, 8.7e-4}, {.752, .927, .981, .995}, 3.2e-5});
-}
-TEST_CASE("posterior: DDPM, rectified") {
-  check_row(ddpm, rectified{}, {{5.42, .757, .0788, .00619}, {.641, .862, .956, .988}, 0});
-}
+TEST_CASE("posterior: DDIM, rectified") { check_row(ddim{}, rectified{}, {{3.08, .211, .0137, 8.7e-4}, {.752, .927, .981, .995}, 3.2e-5}); }
+TEST_CASE("posterior: DDPM, rectified") { check_row(ddpm, rectified{}, {{5.42, .757, .0788, .00619}, {.641, .862, .956, .988}, 0}); }
 
 TEST_CASE("posterior: two Langevin corrections a step make up for the steps' losses") {
   chain const problem;
@@ -143,7 +135,7 @@ TEST_CASE("posterior: a run guided by MMPS with a full solve is a run with the e
   array const start = levels[0].sigma * sda_test::normals(3, length, key{4});
   array const guided = sample_from(ddpm, mmps{problem.prior(), seen, gmres{9}}, levels, start, key{5});
   array const exact = sample_from(ddpm, problem.posterior(), levels, start, key{5});
-  CHECK(sda_test::distance(guided, exact) <= 1e-9);   // 9 iterations solve 9 equations of condition 1e3, 16 times
+  CHECK(sda_test::distance(guided, exact) <= 1e-9);  // 9 iterations solve 9 equations of condition 1e3, 16 times
 }
 
 namespace {

@@ -44,7 +44,7 @@ TEST_CASE("the bias of RePaint falls with every pass, to the published sizes") {
   bias const many[] = {repaint_bias(256, 1), repaint_bias(256, 3), repaint_bias(256, 10), repaint_bias(256, 30)};
   for (int i = 0; i < 2; ++i) CHECK(few[i + 1].kl < few[i].kl);
   for (int i = 0; i < 3; ++i) CHECK(many[i + 1].kl < many[i].kl);
-  CHECK(few[2].kl == Approx(.017).epsilon(.05));     // where the mean, which depends on the draw, is right already
+  CHECK(few[2].kl == Approx(.017).epsilon(.05));  // where the mean, which depends on the draw, is right already
   CHECK(many[2].kl == Approx(.0105).epsilon(.1));
   CHECK(many[0].variance == Approx(2.9).margin(.05));
   CHECK(many[3].kl < .002);
@@ -67,7 +67,7 @@ TEST_CASE("a step is the sampler's, with the known part replaced; masks may be s
 }
 
 TEST_CASE("the path goes down in jumps, and back up between passes") {
-  auto const levels = geometric(16, 1, 4);   // 16 8 4 2 1
+  auto const levels = geometric(16, 1, 4);  // 16 8 4 2 1
   std::vector<double> sigmas;
   for (level const l : repaint_levels(levels, 3, 2)) sigmas.push_back(std::round(l.sigma));
   CHECK(sigmas == std::vector<double>{16, 8, 4, 2, 16, 8, 4, 2, 1, 2, 1});

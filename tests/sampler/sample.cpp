@@ -43,9 +43,7 @@ struct spoiled {
 std::string message(auto const& run) {
   try {
     run();
-  } catch (error const& e) {
-    return e.what();
-  }
+  } catch (error const& e) { return e.what(); }
   return "no error";
 }
 
@@ -64,7 +62,7 @@ TEST_CASE("a batch of members computes what the whole computes in its rows, bit 
 
 #if defined(_OPENMP)
 TEST_CASE("the number of threads changes no bit of a run") {
-  host_array<float> const like(3, 20011);   // past the threshold of threads, in several pieces a row
+  host_array<float> const like(3, 20011);  // past the threshold of threads, in several pieces a row
   int const threads = omp_get_max_threads();
   omp_set_num_threads(1);
   auto const one = sample(correcting_run, unit_normal{}, variance_exploding{}, 4, like, key{5});
@@ -109,7 +107,7 @@ TEST_CASE("a value that is not finite ends the run where it appears, with step, 
   });
   INFO(text);
   CHECK(contains(text, "row 2 of 4"));
-  CHECK(contains(text, "after step 5 of 8"));   // sigma is 1 at step 4, where the fifth step starts
+  CHECK(contains(text, "after step 5 of 8"));  // sigma is 1 at step 4, where the fifth step starts
   CHECK(contains(text, "sigma 0.316"));
   CHECK(seen == 4);
 }

@@ -28,16 +28,14 @@ struct mixture_problem {
     vector const truth = (means.row(mode) + std::sqrt(variances[std::size_t(mode)]) * normals(1, n, key{draw}.fold(1)).row(0)).matrix().transpose();
     y = h * truth + sigma * normals(1, 2, key{draw}.fold(2)).matrix().transpose();
   }
-  auto prior() const {
-    return isotropic_mixture<array>(means, weights, std::span<double const>(means.data(), std::size_t(means.size())), variances);
-  }
+  auto prior() const { return isotropic_mixture<array>(means, weights, std::span<double const>(means.data(), std::size_t(means.size())), variances); }
   auto seen() const { return observation{dense_operator{h}, array(y.transpose().array()), isotropic_error(2, sigma)}; }
 
   std::vector<dense_gaussian> posterior_modes() const {
     std::vector<dense_gaussian> out;
     for (index_t k = 0; k < modes; ++k)
-      out.push_back(conditioned({means.row(k).matrix().transpose(), variances[std::size_t(k)] * matrix::Identity(n, n)}, h, y,
-                                isotropic_error(2, sigma).r));
+      out.push_back(
+          conditioned({means.row(k).matrix().transpose(), variances[std::size_t(k)] * matrix::Identity(n, n)}, h, y, isotropic_error(2, sigma).r));
     return out;
   }
   std::vector<double> posterior_weights() const {
@@ -66,7 +64,7 @@ struct mixture_problem {
         p.push_back(w[k] * std::exp(-.5 * d.squaredNorm()) / matrix(chol.matrixL()).diagonal().prod());
         total += p.back();
       }
-      if (total == 0) continue;   // in no mode at all
+      if (total == 0) continue;  // in no mode at all
       for (std::size_t k = 0; k < w.size(); ++k) found[k] += particle_weights[std::size_t(r)] * p[k] / total;
     }
     double tv = 0;
@@ -141,7 +139,7 @@ TEST_CASE("particles are the same on any number of ranks") {
   mixture_problem const p(.5, 5);
   auto const levels = geometric(50, 1e-2, 12);
   auto const run = [&](auto comm) {
-    windowed const prior{window_plan{2, 4, 2, 1}, p.prior(), comm};   // one window: ranks share the particles
+    windowed const prior{window_plan{2, 4, 2, 1}, p.prior(), comm};  // one window: ranks share the particles
     return sample_particles(twisted{prior, p.seen()}, std::span<level const>(levels), array(array::Zero(30, 8)), key{5});
   };
   auto const alone = run(solo{});

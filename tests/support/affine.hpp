@@ -13,7 +13,7 @@
 
 namespace sda_test::affine {
 
-inline int const eigen_threads = (Eigen::setNbThreads(1), 1);   // these matrices are small, and tests run beside each other
+inline int const eigen_threads = (Eigen::setNbThreads(1), 1);  // these matrices are small, and tests run beside each other
 
 /// A normal law.
 struct moments {
@@ -56,8 +56,7 @@ template <class A, class D> moments propagate(A const& sampler, D const& d, std:
   if constexpr (std::same_as<sda::memory_t<A, scripted>, sda::none>)
     for (std::size_t i = 0; i + 1 < levels.size(); ++i)
       law = detail::pushed(sampler, d, all.subspan(i, 2), detail::count_draws(sampler, d, all.subspan(i, 2), n), law);
-  else
-    throw sda::error("propagate: a sampler that draws noise and has a memory");
+  else throw sda::error("propagate: a sampler that draws noise and has a memory");
   return law;
 }
 

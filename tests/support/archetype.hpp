@@ -96,14 +96,12 @@ template <class T> struct archetype_algebra {
   static T factor(each<scalars> const& a, index_t r) { return T(a.sign * a.of.at(r, 0)); }
   template <class C> static T value(term<C, S> const& t, index_t r, index_t c) { return factor(t.a, r) * t.x.at(r, c); }
   template <class C> static T value(weighted<C, S> const& t, index_t r, index_t c) { return factor(t.a, r) * t.w.at(r, c) * t.x.at(r, c); }
-  template <class C> static T value(gathered<C, S> const& t, index_t r, index_t c) {
-    return factor(t.a, r) * t.x.at(r, picked(t.at, t.block, c));
-  }
+  template <class C> static T value(gathered<C, S> const& t, index_t r, index_t c) { return factor(t.a, r) * t.x.at(r, picked(t.at, t.block, c)); }
   static T value(noise const& t, index_t r, index_t c) { return T(t.a) * normal<T>(t.k, r, c); }
 
   static void fits(S const& x, index_t width, S const& out) {
-    require(width == out.width && (x.height == out.height || x.height == 1), "lincomb: ", x.height, " x ", width, " for a result of ",
-            out.height, " x ", out.width);
+    require(width == out.width && (x.height == out.height || x.height == 1), "lincomb: ", x.height, " x ", width, " for a result of ", out.height,
+            " x ", out.width);
   }
   static void fits(double, S const&) {}
   static void fits(each<scalars> const& a, S const& out) {

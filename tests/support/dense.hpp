@@ -16,7 +16,7 @@ using matrix = Eigen::MatrixXd;
 using vector = Eigen::VectorXd;
 using array = sda::host_array<double>;
 
-inline int const eigen_threads = (Eigen::setNbThreads(1), 1);   // these matrices are small, and tests run beside each other
+inline int const eigen_threads = (Eigen::setNbThreads(1), 1);  // these matrices are small, and tests run beside each other
 
 inline array to_rows(matrix const& m) { return m.array(); }
 inline matrix to_matrix(array const& a) { return a.matrix(); }

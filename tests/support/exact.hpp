@@ -121,9 +121,7 @@ inline std::vector<std::pair<double, double>> smooth_ar1(double phi, double stat
 }
 
 /// Row r of a state as a vector of any scalar.
-template <class T, class S> vector<T> row_of(S const& x, sda::index_t r) {
-  return x.row(r).matrix().transpose().template cast<T>();
-}
+template <class T, class S> vector<T> row_of(S const& x, sda::index_t r) { return x.row(r).matrix().transpose().template cast<T>(); }
 
 /// A covariance of d numbers with eigenvalues between 1 and 1/spread (by construction), the same everywhere.
 inline matrix<double> random_covariance(sda::index_t d, double spread, sda::key k) {

@@ -23,19 +23,20 @@ struct linear_chain {
   linear_chain() {
     for (std::uint64_t t = 0; t + 1 < std::uint64_t(length); ++t)
       transitions.push_back({sda::small_matrix(Eigen::MatrixXd(0.6 * normals(n, n, sda::key{2}.fold(t)).matrix())),
-                             sda::small_matrix(exact::random_covariance(n, 9, sda::key{3}.fold(t))), std::vector<double>{0.1 * double(t), 0.2, -0.3}});
+                             sda::small_matrix(exact::random_covariance(n, 9, sda::key{3}.fold(t))),
+                             std::vector<double>{0.1 * double(t), 0.2, -0.3}});
     for (std::uint64_t t = 0; t < std::uint64_t(length); ++t) {
       index_t const p = t == 2 ? 0 : 1 + index_t(t % 2);
       sda::host_array<double> const y = normals(1, p, sda::key{4}.fold(t));
-      seen.push_back({sda::small_matrix(Eigen::MatrixXd(normals(p, n, sda::key{5}.fold(t)).matrix())), {y.data(), y.data() + p},
-                      sda::identity_matrix(p, 0.3)});
+      seen.push_back(
+          {sda::small_matrix(Eigen::MatrixXd(normals(p, n, sda::key{5}.fold(t)).matrix())), {y.data(), y.data() + p}, sda::identity_matrix(p, 0.3)});
     }
   }
 
   /// The law of (x_0, ..., x_4) before anything was seen.
   exact::normal_law<> prior() const {
     index_t const all = n * length;
-    Eigen::MatrixXd spread = Eigen::MatrixXd::Identity(all, all), causes = Eigen::MatrixXd::Zero(all, all);   // x = spread (x_0, η_1, ...)
+    Eigen::MatrixXd spread = Eigen::MatrixXd::Identity(all, all), causes = Eigen::MatrixXd::Zero(all, all);  // x = spread (x_0, η_1, ...)
     Eigen::VectorXd push(all);
     causes.topLeftCorner(n, n) = to_eigen(start.covariance);
     push.head(n) = to_eigen(start.mean);

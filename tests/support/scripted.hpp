@@ -19,7 +19,7 @@ struct scripted {
   struct script {
     noise_source source;
     index_t drawn = 0;
-    bool on_host = true;   // false: a state as sda sees one that lives on a device
+    bool on_host = true;  // false: a state as sda sees one that lives on a device
   };
   host_array<double> x;
   std::shared_ptr<script> noise;
@@ -75,9 +75,7 @@ template <> struct sda::algebra<sda_test::scripted> {
   };
   template <class C> static auto plainly(sda::term<C, S> const& t, S const&) { return as_is<sda::term<C, host>>{{t.a, t.x.x}}; }
   template <class C> static auto plainly(weighted<C, S> const& t, S const&) { return as_is<weighted<C, host>>{{t.a, t.w.x, t.x.x}}; }
-  template <class C> static auto plainly(gathered<C, S> const& t, S const&) {
-    return as_is<gathered<C, host>>{{t.a, t.x.x, t.at, t.block}};
-  }
+  template <class C> static auto plainly(gathered<C, S> const& t, S const&) { return as_is<gathered<C, host>>{{t.a, t.x.x, t.at, t.block}}; }
   static drawn plainly(sda::noise const& t, S const& out) {
     auto xi = std::make_unique<host>(host::Zero(out.x.rows(), out.x.cols()));
     out.noise->source(*xi, out.noise->drawn++);

@@ -4,8 +4,8 @@
 #include <catch2/catch_all.hpp>
 using Catch::Approx;
 namespace Catch {
-inline auto Contains(std::string const& part) { return Matchers::ContainsSubstring(part); }   // its name in 2.13
-}
+inline auto Contains(std::string const& part) { return Matchers::ContainsSubstring(part); }  // its name in 2.13
+}  // namespace Catch
 #else
 #include <catch2/catch.hpp>
 #endif
@@ -30,8 +30,8 @@ template <class T = double> sda::host_array<T> normals(sda::index_t r, sda::inde
 }  // namespace sda_test
 
 /// Ends a case that cannot run here (a missing file, no device): CTest counts it as skipped.
-#define SDA_SKIP(reason)                            \
-  do {                                              \
+#define SDA_SKIP(reason)                                       \
+  do {                                                         \
     std::printf("SKIPPED: %s\n", std::string(reason).c_str()); \
-    return;                                         \
+    return;                                                    \
   } while (false)

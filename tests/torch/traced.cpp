@@ -58,7 +58,7 @@ TEMPLATE_TEST_CASE("states of other libraries go through a torch function and it
   level const l{1, 0.5};
   auto const at_x = linearize(d, x, l);
   host_array<double> const t = x.template cast<double>().tanh(), slope = (1 - t.square()) / 1.25;
-  CHECK(sda_test::distance(d(x, l), t / 1.25) < 1e-6);   // the function computes in float
+  CHECK(sda_test::distance(d(x, l), t / 1.25) < 1e-6);  // the function computes in float
   CHECK((at_x.value() == d(x, l)).all());
   CHECK(sda_test::distance(at_x.vjp(u), slope * u.template cast<double>()) < 1e-6);
   CHECK(sda_test::distance(at_x.jvp(u), slope * u.template cast<double>()) < 1e-6);

@@ -67,7 +67,7 @@ TEST_CASE("both products with the preconditioned network's Jacobian agree: <u, J
   double const h = 1e-6;
   sda::host_array<double> const beyond = x + h * v, before = x - h * v;
   sda::host_array<double> const slope = (d(beyond, sda::level{0.8, 0.6}) - d(before, sda::level{0.8, 0.6})) / (2 * h);
-  CHECK(sda_test::distance(at_x.jvp(v), slope) < 1e-7);   // central differences: h² of truncation, 1e-16 / h of rounding
+  CHECK(sda_test::distance(at_x.jvp(v), slope) < 1e-7);  // central differences: h² of truncation, 1e-16 / h of rounding
 }
 
 TEST_CASE("windows of another length are refused") {
@@ -79,7 +79,7 @@ TEST_CASE("windows of another length are refused") {
 TEST_CASE("what the shipped weights dream of follows the model, on a small and on a large ring") {
   sda::safetensors::archive const stored(SDA_SOURCE_DIR "/examples/lorenz96/weights/lorenz96.safetensors");
   auto const config = nlohmann::json::parse(stored.metadata().at("config"));
-  at::set_num_threads(1);   // small work: threads would only wait for one another
+  at::set_num_threads(1);  // small work: threads would only wait for one another
   window_network net(config.at("network").get<network_shape>());
   sda::read_tensors(stored, sda::state_of(net));
   sda::preconditioned const d{sda::torch_function{[&](at::Tensor const& x, double c) { return net.forward(x, c); }}};
@@ -88,7 +88,7 @@ TEST_CASE("what the shipped weights dream of follows the model, on a small and o
     auto const like = sda_test::normals<float>(n, net.shape.window * ring, sda::key{1});
     auto const x = sda::sample(sda::ddim{}, d, sda::rectified{1e-2, 1e2}, 24, like, sda::key{2});
     sda::host_array<double> const states = x.cast<double>() * config.at("deviation").get<double>() + config.at("mean").get<double>();
-    double residual = 0, change = 0;   // of the model's step from each state, and of no step at all
+    double residual = 0, change = 0;  // of the model's step from each state, and of no step at all
     for (sda::index_t t = 0; t + 1 < net.shape.window; ++t) {
       sda::host_array<double> const now = states.middleCols(t * ring, ring);
       residual += (states.middleCols((t + 1) * ring, ring) - model(now)).square().sum();

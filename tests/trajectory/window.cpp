@@ -51,9 +51,7 @@ double inner(array const& x, array const& y) { return (x * y).sum(); }
 template <class F> std::string message(F const& f) {
   try {
     f();
-  } catch (error const& e) {
-    return e.what();
-  }
+  } catch (error const& e) { return e.what(); }
   return {};
 }
 
@@ -145,7 +143,7 @@ TEST_CASE("each window gets its own denoiser, each row its own trajectory") {
 
 TEST_CASE("shared columns reach every window and come back as the mean over windows") {
   window_plan const plan{6, 1, 2, 2, window_mode::symmetric, 2};
-  struct sums {   // shared columns become the sum of the window's steps, and themselves
+  struct sums {  // shared columns become the sum of the window's steps, and themselves
     array operator()(array const& x, level) const {
       array y = x;
       y.col(2) = x.col(0) + x.col(1);
@@ -161,8 +159,9 @@ TEST_CASE("shared columns reach every window and come back as the mean over wind
 
 TEST_CASE("windows that do not tile are refused with the numbers") {
   array const x = normals(1, 40, key{13});
-  CHECK(message([&] { windowed{window_plan{40, 1, 24, 12}, untouched{}}(x, level{1, 1}); }).find(
-            "windows of 24 steps every 12 do not tile 40 steps; 48 steps would be tiled") == 0);
+  CHECK(message([&] {
+          windowed{window_plan{40, 1, 24, 12}, untouched{}}(x, level{1, 1});
+        }).find("windows of 24 steps every 12 do not tile 40 steps; 48 steps would be tiled") == 0);
   CHECK(message([&] { windowed{window_plan{36, 1, 24, 12}, untouched{}}(x, level{1, 1}); }).find("the state has 40 columns, the plan 36") !=
         std::string::npos);
   CHECK_THROWS_AS((windowed{window_plan{40, 1, 4, 5}, untouched{}}(x, level{1, 1})), error);
@@ -181,10 +180,11 @@ TEST_CASE("a rank that fails stops the others instead of leaving them waiting") 
     });
   };
   CHECK(message(run).find("rank one is out of order") == 0);
-  CHECK_THROWS_AS(on_threads(2, [](thread_communicator c) {
-                    array x = array::Zero(2, 2 + c.rank());
-                    c.all_gather(x);
-                  }),
+  CHECK_THROWS_AS(on_threads(2,
+                             [](thread_communicator c) {
+                               array x = array::Zero(2, 2 + c.rank());
+                               c.all_gather(x);
+                             }),
                   error);
 }
 
@@ -207,16 +207,16 @@ TEST_CASE("blankets that reach over the whole trajectory are exact; shorter ones
 
 TEST_CASE("the error of a blanket has the size worked out for AR(1), and vanishes without noise") {
   index_t const n = 65;
-  auto const rms = [&](double phi, index_t k, double s) {   // over x_t of the process itself
+  auto const rms = [&](double phi, index_t k, double s) {  // over x_t of the process itself
     matrix const prior = ar1(n, phi), noisy = prior + s * s * matrix::Identity(n, n);
     matrix const e = probe(blanket(n, k, phi), n, {1, s}).m - centred(prior).jacobian({1, s});
     return std::sqrt((e * noisy * e.transpose()).trace() / double(n));
   };
-  double const expected[] = {.276, .162, .060, .0085};   // published to three digits
+  double const expected[] = {.276, .162, .060, .0085};  // published to three digits
   for (int i = 0; i < 4; ++i) CHECK(rms(.9, index_t{1} << i, 1) == Approx(expected[i]).epsilon(.01));
   for (double const phi : {.5, .9, .95}) {
     CHECK(rms(phi, 1, .05) <= 2.4e-4);
-    CHECK(rms(phi, 1, .05) / rms(phi, 1, .025) == Approx(15).margin(1));   // the fourth power of the noise
+    CHECK(rms(phi, 1, .05) / rms(phi, 1, .025) == Approx(15).margin(1));  // the fourth power of the noise
   }
 }
 
@@ -231,7 +231,7 @@ TEST_CASE("unconditional samples of blankets have the divergence and variance of
   for (auto const& r : table) {
     auto const got = compare(ddim_moments(blanket(n, r.k, r.phi), n, geometric(1e2, 1e-3, 512), 1), centred(ar1(n, r.phi)));
     INFO("phi " << r.phi << " k " << r.k << " gives " << got.kl << ", " << got.variance);
-    CHECK(got.kl == Approx(r.kl).epsilon(.02));   // the table has two or three digits
+    CHECK(got.kl == Approx(r.kl).epsilon(.02));  // the table has two or three digits
     CHECK(got.variance == Approx(r.variance).margin(.0006));
   }
 }

@@ -14,7 +14,7 @@ struct block_tridiagonal {
     index_t const t = index_t(diagonal.size()), n = t > 0 ? diagonal[0].height : 0;
     require(index_t(upper.size()) + 1 == t && index_t(b.size()) == t * n, "block_tridiagonal: ", t, " blocks of ", n, " with ", upper.size(),
             " beside them for ", b.size(), " numbers");
-    std::vector<small_matrix> factor, turned;   // of D_i = A_ii - U_(i-1)ᵀ D_(i-1)⁻¹ U_(i-1); (D_i⁻¹ U_i)ᵀ
+    std::vector<small_matrix> factor, turned;  // of D_i = A_ii - U_(i-1)ᵀ D_(i-1)⁻¹ U_(i-1); (D_i⁻¹ U_i)ᵀ
     small_matrix x(1, n);
     auto const part = [&](index_t i) { return b.begin() + i * n; };
     for (index_t i = 0; i < t; ++i) {
@@ -39,7 +39,7 @@ struct block_tridiagonal {
   }
 
  private:
-  template <class In, class Out> static void subtract(small_matrix const& m, In x, Out y) {   // y -= m x
+  template <class In, class Out> static void subtract(small_matrix const& m, In x, Out y) {  // y -= m x
     for (index_t i = 0; i < m.height; ++i) y[i] -= std::inner_product(m[i], m[i] + m.width, x, 0.0);
   }
 };

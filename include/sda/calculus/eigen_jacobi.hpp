@@ -16,7 +16,7 @@ template <int Lanes, class T> SDA_HD void eigen_jacobi(T* a, T* v, int n, int sw
   for (int i = 0; i < n; ++i)
     for (int j = 0; j < n; ++j)
       for (int l = 0; l < Lanes; ++l) v[(i * n + j) * Lanes + l] = T(i == j);
-  auto const rotate = [](T* x, T* y, T const* c, T const* s) {   // (x, y) <- (c x - s y, s x + c y), lane by lane
+  auto const rotate = [](T* x, T* y, T const* c, T const* s) {  // (x, y) <- (c x - s y, s x + c y), lane by lane
     SDA_ELEMENTWISE
     for (int l = 0; l < Lanes; ++l) {
       T const p = x[l], q = y[l];

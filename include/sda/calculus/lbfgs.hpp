@@ -19,9 +19,9 @@ template <class J, class S> concept Objective = State<S> && requires(J const& co
 /// conditions (Lewis & Overton, 2013). The search is steered from the host: it waits for one number a row at every evaluation.
 struct lbfgs {
   int iterations = 50;
-  double tolerance = 1e-10;   // of a row's |gradient|, relative to the first: a row below it stays where it is
-  int memory = 10;            // pairs kept
-  int trials = 30;            // evaluations a line search may take
+  double tolerance = 1e-10;  // of a row's |gradient|, relative to the first: a row below it stays where it is
+  int memory = 10;           // pairs kept
+  int trials = 30;           // evaluations a line search may take
 
   template <State S, Objective<S> J> S operator()(J const& cost, S x) const {
     search<S, J> run{*this, cost, x, zeros_like(x), zeros_like(x)};
@@ -41,7 +41,7 @@ struct lbfgs {
     lbfgs const& of;
     J const& cost;
     S x, gradient, direction;
-    numbers value{}, enough{};   // costs, and the |gradient|² at which a row stops
+    numbers value{}, enough{};  // costs, and the |gradient|² at which a row stops
     std::deque<pair> pairs{};
 
     static numbers read(scalars_t<S> const& c) {
@@ -116,7 +116,7 @@ struct lbfgs {
           if (done[r]) continue;
           all = false;
           step[r] = std::isinf(high[r]) ? 2 * low[r] : (low[r] + high[r]) / 2;
-          if (i + 1 >= of.trials) step[r] = 0, enough[r] = std::numeric_limits<double>::infinity();   // nothing to gain: stay for good
+          if (i + 1 >= of.trials) step[r] = 0, enough[r] = std::numeric_limits<double>::infinity();  // nothing to gain: stay for good
         }
         if (all) break;
       }

@@ -178,7 +178,7 @@ class ddpm_betas {
       log_ratio_.push_back((std::log(-std::expm1(log_alpha2)) - log_alpha2) / 2);
     }
   }
-  std::vector<double> log_ratio_;   // ln(sigma / alpha) of each step
+  std::vector<double> log_ratio_;  // ln(sigma / alpha) of each step
 };
 
 /// The t at which a schedule reaches a noise ratio sigma / alpha, by bisection. Ratios below the schedule's least give 0;

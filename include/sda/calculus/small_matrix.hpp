@@ -24,7 +24,9 @@ struct small_matrix {
 
   /// A copy of any matrix m(i, j) of m.rows() x m.cols(): Eigen's, say.
   template <class M>
-    requires requires(M const& m, index_t i) { { m(i, i) + m.rows() + m.cols() } -> std::convertible_to<double>; }
+    requires requires(M const& m, index_t i) {
+      { m(i, i) + m.rows() + m.cols() } -> std::convertible_to<double>;
+    }
   small_matrix(M const& m) : small_matrix(index_t(m.rows()), index_t(m.cols())) {
     for (index_t i = 0; i < height; ++i)
       for (index_t j = 0; j < width; ++j) (*this)[i][j] = double(m(i, j));
@@ -103,8 +105,7 @@ inline small_matrix cholesky(small_matrix a) {
     double* const row = a[i];
     for (index_t j = 0; j <= i; ++j) {
       double const s = inner_product_of(row, a[j], j);
-      if (j < i)
-        row[j] = (row[j] - s) / a[j][j];
+      if (j < i) row[j] = (row[j] - s) / a[j][j];
       else {
         require(row[i] - s > 0, "cholesky: pivot ", i, " of ", n, " is ", row[i] - s, ", the matrix is not positive definite");
         row[i] = std::sqrt(row[i] - s);
@@ -159,7 +160,7 @@ inline void tridiagonalise(small_matrix& a, std::vector<double>& diagonal, std::
     double const alpha = a[k][k + 1] > 0 ? -norm : norm;
     for (index_t i = k + 1; i < n; ++i) u[std::size_t(i)] = a[k][i];
     u[std::size_t(k + 1)] -= alpha;
-    double const half = norm * (norm + std::abs(a[k][k + 1]));   // |u|²/2
+    double const half = norm * (norm + std::abs(a[k][k + 1]));  // |u|²/2
     auto const ui = [&](index_t i) { return u[std::size_t(i)]; };
     // a <- (1 - u uᵀ/half) a (1 - u uᵀ/half) on the trailing block: a -= u qᵀ + q uᵀ
     double up = 0;
@@ -200,7 +201,7 @@ inline symmetric_eigen eigen_symmetric(small_matrix a) {
   require(a.height == a.width, "eigen_symmetric: ", a.height, " x ", a.width, " is not square");
   index_t const n = a.height;
   std::vector<double> d(static_cast<std::size_t>(n)), e(d);
-  double scale = 0;   // the problem is solved at unit scale: no overflow, and rounding is relative to the largest element
+  double scale = 0;  // the problem is solved at unit scale: no overflow, and rounding is relative to the largest element
   for (double const x : a.elements) scale = std::max(scale, std::abs(x));
   for (double& x : a.elements) x /= scale > 0 ? scale : 1;
   detail::tridiagonalise(a, d, e);

@@ -8,7 +8,7 @@
 namespace sda {
 
 namespace detail {
-struct softmax_shift {   // max(a, b), with comparisons used as numbers so that tensors serve too
+struct softmax_shift {  // max(a, b), with comparisons used as numbers so that tensors serve too
   template <class T> SDA_HD T operator()(T const& a, T const& b) const { return (a > b) * a + (a <= b) * b; }
 };
 struct softmax_exp {

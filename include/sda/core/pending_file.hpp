@@ -57,9 +57,7 @@ class pending_file {
   }
 
  private:
-  void check(detail::condition c, char const* what) const {
-    require(c, path_.string(), " cannot be ", what, ": ", std::strerror(errno));
-  }
+  void check(detail::condition c, char const* what) const { require(c, path_.string(), " cannot be ", what, ": ", std::strerror(errno)); }
   std::filesystem::path path_, temporary_;
   int file_ = -1;
   bool done_ = false;

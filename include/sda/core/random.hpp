@@ -27,7 +27,7 @@ SDA_HD constexpr words philox(words c, std::uint64_t seed) {
 /// three, so threads, batches, ranks and devices agree without talking. Rows < 2^32, columns < 2^34.
 struct key {
   std::uint64_t seed = 0, stream = 0;
-  std::uint32_t first_row = 0;   // where a batch starts in the whole: its row 0 draws what the whole draws there
+  std::uint32_t first_row = 0;  // where a batch starts in the whole: its row 0 draws what the whole draws there
 
   /// The same numbers from `row` on: for a batch that holds rows [row, ...) of the whole.
   SDA_HD constexpr key from_row(index_t row) const { return {seed, stream, first_row + std::uint32_t(row)}; }
@@ -64,7 +64,7 @@ template <class T> struct bits_of;
 template <> struct bits_of<double> {
   using word = std::uint64_t;
   static constexpr int shift = 52, bias = 1023, newton_steps = 4;
-  static constexpr word root_seed = 0x5fe6eb50c7b537a9ull, root_two = 0x6a09e667f3bcdull;   // the latter: fraction bits of √2
+  static constexpr word root_seed = 0x5fe6eb50c7b537a9ull, root_two = 0x6a09e667f3bcdull;  // the latter: fraction bits of √2
 };
 template <> struct bits_of<float> {
   using word = std::uint32_t;
@@ -126,8 +126,8 @@ SDA_HD inline float quantile_centre(float r) {
 SDA_HD inline double quantile_tail(double r) {
   return horner(r, 1.42343711074968357734, 4.63033784615654529590, 5.76949722146069140550, 3.64784832476320460504, 1.27045825245236838258,
                 0.241780725177450611770, 0.0227238449892691845833, 7.74545014278341407640e-4) /
-         horner(r, 1.0, 2.05319162663775882187, 1.67638483018380384940, 0.689767334985100004550, 0.148103976427480074590,
-                0.0151986665636164571966, 5.47593808499534494600e-4, 1.05075007164441684324e-9);
+         horner(r, 1.0, 2.05319162663775882187, 1.67638483018380384940, 0.689767334985100004550, 0.148103976427480074590, 0.0151986665636164571966,
+                5.47593808499534494600e-4, 1.05075007164441684324e-9);
 }
 SDA_HD inline float quantile_tail(float r) {
   return horner(r, 1.4234372777f, 2.7568153900f, 1.3067284816f, 0.17023821103f) / horner(r, 1.0f, 0.73700164250f, 0.12021132975f);
@@ -136,7 +136,7 @@ SDA_HD inline float quantile_tail(float r) {
 /// The nearer tail, min(p, 1 - p), of p = (w + 1/2) / 2^32; and minus its quantile, right where p >= 0.075 or where p <= 0.075.
 template <class T> SDA_HD inline T nearer_tail(std::uint32_t w) {
   std::uint32_t const folded = w & 0x80000000u ? ~w : w;
-  return (T(std::int32_t(folded)) + T(0.5)) * T(0x1p-32);   // signed: what processors convert in vectors
+  return (T(std::int32_t(folded)) + T(0.5)) * T(0x1p-32);  // signed: what processors convert in vectors
 }
 template <class T> SDA_HD inline T central(T p) {
   T const q = T(0.5) - p;
@@ -144,7 +144,7 @@ template <class T> SDA_HD inline T central(T p) {
 }
 template <class T> SDA_HD inline T outer(T p) {
   T const l = -log_exact(p);
-  return quantile_tail(fma_exact(l, reciprocal_root(l), T(-1.6)));   // √(-ln p) - 1.6
+  return quantile_tail(fma_exact(l, reciprocal_root(l), T(-1.6)));  // √(-ln p) - 1.6
 }
 template <class T> SDA_HD inline bool is_central(T p) { return T(0.5) - p <= T(0.425); }
 

@@ -50,21 +50,22 @@ template <device_element T> struct algebra<device_array<T>> : on_device::fused<T
   static scalars dot(S const& x, S const& y) {
     require(x.columns() == y.columns() && (x.rows() == y.rows() || x.rows() == 1 || y.rows() == 1), "dot: ", x.rows(), " x ", x.columns(),
             " against ", y.rows(), " x ", y.columns());
-    require(std::max(x.rows(), y.rows()) * on_device::pieces_of(x.columns()) < index_t{1} << 31, "dot: ", x.rows(), " x ", x.columns(), " is too much");
+    require(std::max(x.rows(), y.rows()) * on_device::pieces_of(x.columns()) < index_t{1} << 31, "dot: ", x.rows(), " x ", x.columns(),
+            " is too much");
     return on_device::dot(x, y);
   }
 
   // An element's sum runs over the inner index in order, in pieces that the sizes of m alone decide: rows come out as if
   // they were alone. (cuBLAS picks its order of summation by the number of rows too, so it is not used here.)
   static void multiply(S& out, S const& x, S const& m) {
-    require(x.columns() == m.rows() && out.rows() == x.rows() && out.columns() == m.columns(), "multiply: ", x.rows(), " x ", x.columns(),
-            " times ", m.rows(), " x ", m.columns(), " into ", out.rows(), " x ", out.columns());
+    require(x.columns() == m.rows() && out.rows() == x.rows() && out.columns() == m.columns(), "multiply: ", x.rows(), " x ", x.columns(), " times ",
+            m.rows(), " x ", m.columns(), " into ", out.rows(), " x ", out.columns());
     index_t const most = std::max<index_t>(1, 32768 / std::max<index_t>(m.columns(), 1));
     index_t const pieces = std::clamp<index_t>(m.rows() / 1024, 1, most);
     if (m.rows() == 0 || out.size() == 0) {
       out = zeros(out, out.rows(), out.columns());
     } else if (pieces == 1) {
-      S product(out.rows(), out.columns(), out.stream());   // out may be x
+      S product(out.rows(), out.columns(), out.stream());  // out may be x
       tiles(product.data(), x, m, pieces);
       out = std::move(product);
     } else {
@@ -84,14 +85,15 @@ template <device_element T> struct algebra<device_array<T>> : on_device::fused<T
     on_device::check_stream(x, out);
     if (x.size() == 0) return;
     kernels::targets const hit{at.target(), at.first(), at.order(), std::uint32_t(at.targets())};
-    kernels::launch(kernels::scatter_add<T>, kernels::cover(kernels::height(x.rows()), kernels::runs(at.targets() * block, 1)), out.stream(), out.data(),
-                    std::int64_t(out.columns()), x.data(), std::int64_t(x.columns()), std::uint32_t(x.rows()), hit, std::uint32_t(block));
+    kernels::launch(kernels::scatter_add<T>, kernels::cover(kernels::height(x.rows()), kernels::runs(at.targets() * block, 1)), out.stream(),
+                    out.data(), std::int64_t(out.columns()), x.data(), std::int64_t(x.columns()), std::uint32_t(x.rows()), hit, std::uint32_t(block));
   }
 
   static void copy_block(S& out, index_t r, index_t c, S const& x, index_t xr, index_t xc, index_t nr, index_t nc) {
-    require(r >= 0 && c >= 0 && xr >= 0 && xc >= 0 && r + nr <= out.rows() && c + nc <= out.columns() && xr + nr <= x.rows() && xc + nc <= x.columns(),
-            "copy_block: ", nr, " x ", nc, " from (", xr, ", ", xc, ") of ", x.rows(), " x ", x.columns(), " to (", r, ", ", c, ") of ",
-            out.rows(), " x ", out.columns());
+    require(
+        r >= 0 && c >= 0 && xr >= 0 && xc >= 0 && r + nr <= out.rows() && c + nc <= out.columns() && xr + nr <= x.rows() && xc + nc <= x.columns(),
+        "copy_block: ", nr, " x ", nc, " from (", xr, ", ", xc, ") of ", x.rows(), " x ", x.columns(), " to (", r, ", ", c, ") of ", out.rows(),
+        " x ", out.columns());
     on_device::check_stream(x, out);
     T* const to = out.data() + r * out.columns() + c;
     kernels::source<T> const from{x.data() + xr * x.columns() + xc, x.columns()};
@@ -112,7 +114,7 @@ template <device_element T> struct algebra<device_array<T>> : on_device::fused<T
   }
 
  private:
-  static bool fits(S const& x) { return x.size() < index_t{1} << 31; }   // ... into one row
+  static bool fits(S const& x) { return x.size() < index_t{1} << 31; }  // ... into one row
   static kernels::extent whole(S const& x) { return {x.columns(), kernels::height(x.rows()), x.columns()}; }
 
   /// go<W, Wide>(shape, extent): one pass over a result. `flat` says rows need not be told apart; `wide` that what is read
@@ -123,22 +125,20 @@ template <device_element T> struct algebra<device_array<T>> : on_device::fused<T
     constexpr int full = Random ? std::max(4, kernels::width<T>) : kernels::width<T>, single = Random ? 4 : 1;
     if (wide && kernels::aligned(out, e.stride, e.rows))
       go.template operator()<full, true>(kernels::cover(e.rows, kernels::runs(e.columns, full)), e);
-    else
-      go.template operator()<single, false>(kernels::cover(e.rows, kernels::runs(e.columns, single)), e);
+    else go.template operator()<single, false>(kernels::cover(e.rows, kernels::runs(e.columns, single)), e);
   }
 
   template <class O> static void tiles(O* out, S const& x, S const& m, index_t pieces) {
     on_device::check_stream(x, m);
-    kernels::product const p{kernels::height(x.rows()), kernels::height(x.columns()), kernels::height(m.columns()), std::uint32_t((x.columns() + pieces - 1) / pieces)};
+    kernels::product const p{kernels::height(x.rows()), kernels::height(x.columns()), kernels::height(m.columns()),
+                             std::uint32_t((x.columns() + pieces - 1) / pieces)};
     auto const go = [&]<int BM, int BN, int TM, int TN> {
       dim3 const grid((p.columns + BN - 1) / BN, (p.rows + BM - 1) / BM, std::uint32_t(pieces));
       require(grid.y < 65536, "multiply: ", p.rows, " rows are too many");
       kernels::launch(kernels::multiply<BM, BN, TM, TN, T, O>, {grid, dim3(kernels::threads)}, x.stream(), out, x.data(), m.data(), p);
     };
-    if (p.rows <= 8)
-      go.template operator()<8, 128, 4, 1>();
-    else
-      go.template operator()<64, 64, 4, 4>();
+    if (p.rows <= 8) go.template operator()<8, 128, 4, 1>();
+    else go.template operator()<64, 64, 4, 4>();
   }
 
   static kernels::uniform<C> coefficient(double a) { return {C(a)}; }

@@ -33,8 +33,8 @@ template <class A, class B> void check_stream(device_array<A> const& x, device_a
   require(x.stream() == out.stream(), "cuda: states of one expression share one stream");
 }
 template <class T> void check_term(device_array<T> const& x, device_array<T> const& out, char const* what) {
-  require(x.columns() == out.columns() && (x.rows() == out.rows() || x.rows() == 1), what, ": ", x.rows(), " x ", x.columns(), " for ",
-          out.rows(), " x ", out.columns());
+  require(x.columns() == out.columns() && (x.rows() == out.rows() || x.rows() == 1), what, ": ", x.rows(), " x ", x.columns(), " for ", out.rows(),
+          " x ", out.columns());
   check_stream(x, out);
 }
 
@@ -47,10 +47,8 @@ template <int G, class T> void dot_pieces(device_array<double>& partial, device_
     kernels::launch(kernels::dot_pieces<G, Wide, T>, kernels::line((tall * pieces * G + kernels::threads - 1) / kernels::threads), x.stream(),
                     partial.data(), x.data(), stride(x), y.data(), stride(y), std::uint32_t(tall), std::int64_t(x.columns()), std::uint32_t(pieces));
   };
-  if (is_wide(x) && is_wide(y))
-    go.template operator()<true>();
-  else
-    go.template operator()<false>();
+  if (is_wide(x) && is_wide(y)) go.template operator()<true>();
+  else go.template operator()<false>();
 }
 /// ... and their sum, one number a row.
 inline device_array<double> sum_pieces(device_array<double> const& partial) {
@@ -83,18 +81,16 @@ template <device_element T> struct fused {
     bool const wide = is_wide(x) && is_wide(r) && is_wide(p) && is_wide(q);
     index_t const items = partial.size();
     auto const go = [&]<int G, bool Wide> {
-      kernels::launch(kernels::cg_advance<G, Wide, T>, kernels::line((items * G + kernels::threads - 1) / kernels::threads), x.stream(), partial.data(),
-                      x.data(), r.data(), p.data(), q.data(), rr.data(), pq.data(), std::uint32_t(x.rows()), std::int64_t(x.columns()),
-                      std::uint32_t(partial.columns()));
+      kernels::launch(kernels::cg_advance<G, Wide, T>, kernels::line((items * G + kernels::threads - 1) / kernels::threads), x.stream(),
+                      partial.data(), x.data(), r.data(), p.data(), q.data(), rr.data(), pq.data(), std::uint32_t(x.rows()),
+                      std::int64_t(x.columns()), std::uint32_t(partial.columns()));
     };
-    if (partial.columns() == 1)
-      wide ? go.template operator()<32, true>() : go.template operator()<32, false>();
-    else
-      wide ? go.template operator()<kernels::threads, true>() : go.template operator()<kernels::threads, false>();
+    if (partial.columns() == 1) wide ? go.template operator()<32, true>() : go.template operator()<32, false>();
+    else wide ? go.template operator()<kernels::threads, true>() : go.template operator()<kernels::threads, false>();
     auto next = partial.columns() == 1 ? partial : sum_pieces(partial);
     auto const turn = [&]<int W, bool Wide> {
-      kernels::launch(kernels::cg_turn<W, Wide, T>, kernels::cover(std::uint32_t(p.rows()), kernels::runs(p.columns(), W)), p.stream(), p.data(), r.data(),
-                      next.data(), rr.data(), std::uint32_t(p.rows()), std::int64_t(p.columns()));
+      kernels::launch(kernels::cg_turn<W, Wide, T>, kernels::cover(std::uint32_t(p.rows()), kernels::runs(p.columns(), W)), p.stream(), p.data(),
+                      r.data(), next.data(), rr.data(), std::uint32_t(p.rows()), std::int64_t(p.columns()));
     };
     wide ? turn.template operator()<kernels::width<T>, true>() : turn.template operator()<1, false>();
     return next;
@@ -111,7 +107,8 @@ template <device_element T> struct fused {
     }
     small_matrix by_column(y.rows(), x.rows());
     for (index_t s = 0; s < y.rows() && x.rows() > 0; ++s)
-      check_cuda(cudaMemcpyAsync(by_column[s], products[std::size_t(s)].data(), sizeof(double) * std::size_t(x.rows()), cudaMemcpyDeviceToHost, x.stream()));
+      check_cuda(
+          cudaMemcpyAsync(by_column[s], products[std::size_t(s)].data(), sizeof(double) * std::size_t(x.rows()), cudaMemcpyDeviceToHost, x.stream()));
     check_cuda(cudaStreamSynchronize(x.stream()));
     return transposed(by_column).elements;
   }
@@ -127,13 +124,11 @@ template <device_element T> struct fused {
     auto const table = on_device_copy(std::span<ensf_step<C> const>(rounded), z.stream());
     auto const go = [&]<bool Wide> {
       kernels::launch(kernels::ensf_walks<Wide, T, H>, kernels::cover(kernels::height(z.rows()), kernels::runs(z.columns(), 4)), z.stream(), z.data(),
-                      kernels::extent{z.columns(), kernels::height(z.rows()), z.columns()}, source(own), source(y), source(precision), h, table.data(),
-                      int(steps.size()));
+                      kernels::extent{z.columns(), kernels::height(z.rows()), z.columns()}, source(own), source(y), source(precision), h,
+                      table.data(), int(steps.size()));
     };
-    if (is_wide(z) && is_wide(own) && is_wide(y) && is_wide(precision))
-      go.template operator()<true>();
-    else
-      go.template operator()<false>();
+    if (is_wide(z) && is_wide(own) && is_wide(y) && is_wide(precision)) go.template operator()<true>();
+    else go.template operator()<false>();
   }
 
   /// LETKF's analyses of all columns: anomalies x (N rows) and the increment of their mean, from the anomalies `seen`, one row
@@ -142,7 +137,8 @@ template <device_element T> struct fused {
     constexpr int most = sizeof(C) == 8 ? 48 : 72;
     index_t const n = x.rows(), m = x.columns(), p = seen.columns();
     if (n > most) return false;
-    require(near.columns_covered() == m && shift.rows() == 1 && shift.columns() == m && seen.rows() == n && precision.size() == p && innovation.size() == p,
+    require(near.columns_covered() == m && shift.rows() == 1 && shift.columns() == m && seen.rows() == n && precision.size() == p &&
+                innovation.size() == p,
             "analyse_columns: shapes do not fit, ", n, " x ", m, " anomalies and ", seen.rows(), " x ", p, " seen");
     std::vector<std::int32_t> const observation(near.observation.begin(), near.observation.end());
     std::vector<C> const taper(near.taper.begin(), near.taper.end());

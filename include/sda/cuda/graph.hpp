@@ -47,7 +47,7 @@ template <class S> class graphed {
  public:
   template <std::invocable<S const&> F>
     requires State<S> && std::same_as<std::invoke_result_t<F const&, S const&>, S>
-  graphed(F const& f, S const& like) : input_(clone(like)), output_(zeros_like(f(input_))) {   // the trial run also warms libraries up
+  graphed(F const& f, S const& like) : input_(clone(like)), output_(zeros_like(f(input_))) {  // the trial run also warms libraries up
     require(like.stream() != cudaStream_t{}, "graphed: the default stream cannot be captured");
     on_device::stream_capture capture(like.stream(), copies_);
     {

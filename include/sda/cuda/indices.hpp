@@ -56,9 +56,8 @@ class device_indices {
     std::iota(order.begin(), order.end(), 0);
     auto const target_of = [&](std::int32_t source) { return at[std::size_t(source)]; };
     if (!std::is_sorted(at.begin(), at.end()))
-      std::sort(order.begin(), order.end(), [&](std::int32_t a, std::int32_t b) {
-        return target_of(a) != target_of(b) ? target_of(a) < target_of(b) : a < b;
-      });
+      std::sort(order.begin(), order.end(),
+                [&](std::int32_t a, std::int32_t b) { return target_of(a) != target_of(b) ? target_of(a) < target_of(b) : a < b; });
     for (std::size_t i = 0; i < order.size(); ++i)
       if (auto const t = std::int32_t(target_of(order[i])); target.empty() || target.back() != t) {
         target.push_back(t);
@@ -86,7 +85,7 @@ class device_indices {
 
  private:
   index_t size_ = 0, reach_ = 0, targets_ = 0;
-  std::shared_ptr<device_array<std::int32_t> const> lists_;   // at, order, target, first
+  std::shared_ptr<device_array<std::int32_t> const> lists_;  // at, order, target, first
 };
 
 }  // namespace sda

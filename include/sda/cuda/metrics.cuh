@@ -21,7 +21,10 @@ template <device_element T> crps_terms crps_terms_of(device_array<T> const& e, d
     kernels::launch(kernels::crps_terms<M, T>, kernels::line((m + kernels::threads - 1) / kernels::threads), e.stream(), skill.data(), spread.data(),
                     e.data(), truth.data(), std::int64_t(m), int(n), pairs);
   };
-  n <= 8 ? go.template operator()<8>() : n <= 24 ? go.template operator()<24>() : n <= 64 ? go.template operator()<64>() : go.template operator()<0>();
+  n <= 8    ? go.template operator()<8>()
+  : n <= 24 ? go.template operator()<24>()
+  : n <= 64 ? go.template operator()<64>()
+            : go.template operator()<0>();
   store(skill, std::span<double>(out.skill));
   store(spread, std::span<double>(out.spread));
   return out;

@@ -4,8 +4,8 @@
 #include <sda/cuda/rendezvous.hpp>
 #include <sda/trajectory/communicator.hpp>
 
-#include <memory>
 #include <nccl.h>
+#include <memory>
 #include <type_traits>
 
 namespace sda {
@@ -17,11 +17,11 @@ class nccl_communicator {
   /// A world of `size` processes that share an identity; collective. Throws when it is not complete within `patience` seconds.
   nccl_communicator(ncclUniqueId id, int rank, int size, double patience = 50) : rank_(rank), size_(size), patience_(patience) {
     ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
-    config.blocking = 0;   // so that a rank that never comes can be given up
+    config.blocking = 0;  // so that a rank that never comes can be given up
     ncclComm_t made = nullptr;
     ncclResult_t const started = ncclCommInitRankConfig(&made, size, id, rank, &config);
     require(made != nullptr, "nccl: ", ncclGetErrorString(started));
-    comm_.reset(made, [](ncclComm_t c) { ncclCommAbort(c); });   // never waits, unlike ncclCommDestroy
+    comm_.reset(made, [](ncclComm_t c) { ncclCommAbort(c); });  // never waits, unlike ncclCommDestroy
     settle(started, "ncclCommInitRank");
   }
   /// From a communicator of the caller's, which stays the caller's and outlives this.
@@ -40,7 +40,7 @@ class nccl_communicator {
     auto const at = [&](int r) { return whole.data() + share(n, r, size_).first * c; };
     auto const bytes = [&](int r) { return std::size_t((share(n, r, size_).last - share(n, r, size_).first) * c) * sizeof(T); };
     if (n % size_ == 0) return settle(ncclAllGather(at(rank_), whole.data(), bytes(rank_), ncclChar, native(), whole.stream()), "ncclAllGather");
-    settle(ncclGroupStart(), "ncclGroupStart");   // unequal shares: each rank tells the others its own
+    settle(ncclGroupStart(), "ncclGroupStart");  // unequal shares: each rank tells the others its own
     for (int r = 0; r < size_; ++r)
       if (bytes(r) > 0) ncclBroadcast(at(r), at(r), bytes(r), ncclChar, r, native(), whole.stream());
     settle(ncclGroupEnd(), "ncclBroadcast");
@@ -48,12 +48,14 @@ class nccl_communicator {
 
   /// The sum over all ranks, the same bits on each; the order of summation is NCCL's.
   template <class T> void all_reduce(device_array<T>& x) const {
-    if (x.size() > 0) settle(ncclAllReduce(x.data(), x.data(), std::size_t(x.size()), type_of(x.data()), ncclSum, native(), x.stream()), "ncclAllReduce");
+    if (x.size() > 0)
+      settle(ncclAllReduce(x.data(), x.data(), std::size_t(x.size()), type_of(x.data()), ncclSum, native(), x.stream()), "ncclAllReduce");
   }
 
   /// Makes x what it is on `root`.
   template <class T> void broadcast(device_array<T>& x, int root = 0) const {
-    if (x.size() > 0) settle(ncclBroadcast(x.data(), x.data(), std::size_t(x.size()) * sizeof(T), ncclChar, root, native(), x.stream()), "ncclBroadcast");
+    if (x.size() > 0)
+      settle(ncclBroadcast(x.data(), x.data(), std::size_t(x.size()) * sizeof(T), ncclChar, root, native(), x.stream()), "ncclBroadcast");
   }
 
   /// Waits for what was enqueued on a stream; throws when a rank failed or nothing has ended after `patience` seconds.

@@ -2,17 +2,17 @@
 #pragma once
 #include <sda/core/error.hpp>
 
+#include <netdb.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <initializer_list>
-#include <netdb.h>
-#include <poll.h>
 #include <string>
-#include <sys/socket.h>
 #include <thread>
-#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -21,9 +21,9 @@ namespace sda {
 /// Who this process is among those that a launcher started.
 struct launched {
   int rank = 0, size = 1;
-  int local_rank = 0;   ///< its number on its machine: the device it takes
+  int local_rank = 0;  ///< its number on its machine: the device it takes
   std::string address = "127.0.0.1";
-  int port = 29500;   ///< where rank 0 can be met
+  int port = 29500;  ///< where rank 0 can be met
 };
 
 namespace on_device {
@@ -56,7 +56,9 @@ class connection {
 
 class deadline {
  public:
-  explicit deadline(double seconds) : end_(std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>(seconds))) {}
+  explicit deadline(double seconds)
+      : end_(std::chrono::steady_clock::now() +
+             std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>(seconds))) {}
   int milliseconds_left() const {
     auto const left = std::chrono::duration_cast<std::chrono::milliseconds>(end_ - std::chrono::steady_clock::now()).count();
     return left > 0 ? int(left) : 0;
@@ -93,10 +95,11 @@ inline connection open_socket(launched const& me, bool listens, deadline const& 
     }
     if (ok || until.milliseconds_left() == 0) {
       ::freeaddrinfo(found);
-      require(ok, "rendezvous: rank ", me.rank, " of ", me.size, " cannot ", listens ? "listen at port " : ("meet rank 0 at " + me.address + ":").c_str(), me.port);
+      require(ok, "rendezvous: rank ", me.rank, " of ", me.size, " cannot ",
+              listens ? "listen at port " : ("meet rank 0 at " + me.address + ":").c_str(), me.port);
       return c;
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));   // rank 0 may not be up yet
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));  // rank 0 may not be up yet
   }
 }
 
@@ -136,7 +139,8 @@ inline void rendezvous(launched const& me, void* memory, std::size_t bytes, doub
   std::vector<bool> seen(std::size_t(me.size));
   while (int(met.size()) + 1 < me.size) {
     pollfd ready{door.handle(), POLLIN, 0};
-    require(::poll(&ready, 1, until.milliseconds_left()) > 0, "rendezvous: only ", met.size() + 1, " of ", me.size, " ranks came within ", patience, " s");
+    require(::poll(&ready, 1, until.milliseconds_left()) > 0, "rendezvous: only ", met.size() + 1, " of ", me.size, " ranks came within ", patience,
+            " s");
     on_device::connection c(::accept(door.handle(), nullptr, nullptr));
     greeting hello{};
     on_device::transfer(c, reinterpret_cast<char*>(&hello), sizeof hello, false, until, "a rank");

@@ -19,10 +19,8 @@ void cycle(F const& filter, S& e, index_t count, M const& model, index_t steps, 
     S const before = clone(e);
     for (index_t s = 0; s < steps; ++s) e = advance(model, e, draws.fold(std::uint64_t(s) + 1));
     auto const o = seen(i);
-    if constexpr (requires { filter.analyse(e, before, o, draws); })
-      filter.analyse(e, before, o, draws.fold(0));
-    else
-      filter.analyse(e, o, draws.fold(0));
+    if constexpr (requires { filter.analyse(e, before, o, draws); }) filter.analyse(e, before, o, draws.fold(0));
+    else filter.analyse(e, o, draws.fold(0));
     observe(i, std::as_const(e));
   }
 }

@@ -10,12 +10,12 @@ namespace sda {
 /// in closed form, guided by the likelihood at the end it points to. No training, no Jacobian of the flow.
 struct enff {
   enum class path {
-    previous_to_forecast,   // F2P: M_j = t x_j + (1 - t) x⁻_j, s = σ_min, from the previous analysis x⁻ of every member
-    noise_to_forecast       // OT: M_j = t x_j, s = 1 - (1 - σ_min) t, from N(0, 1)
+    previous_to_forecast,  // F2P: M_j = t x_j + (1 - t) x⁻_j, s = σ_min, from the previous analysis x⁻ of every member
+    noise_to_forecast      // OT: M_j = t x_j, s = 1 - (1 - σ_min) t, from N(0, 1)
   };
   path along = path::previous_to_forecast;
   int steps = 10;
-  double guidance = 0.05, sigma_min = 0.1;   // λ and σ_min
+  double guidance = 0.05, sigma_min = 0.1;  // λ and σ_min
   inflation inflate{};
 
   /// `previous` is the analysis from which `e` was forecast, member by member; the path from noise does not look at it.

@@ -7,14 +7,13 @@ namespace sda {
 
 /// Σ_c x(r, c) y(s, c) for every pair of rows, on the host: a small matrix however long the rows are.
 template <State S> small_matrix gram(S const& x, S const& y) {
-  if constexpr (requires { algebra<S>::gram(x, y); }) {   // fused where the state offers it: row-major numbers
+  if constexpr (requires { algebra<S>::gram(x, y); }) {  // fused where the state offers it: row-major numbers
     small_matrix out(rows(x), rows(y));
     out.elements = algebra<S>::gram(x, y);
     return out;
   } else {
     small_matrix out(rows(y), rows(x));
-    for (index_t s = 0; s < rows(y); ++s)
-      algebra<S>::store(dot(x, take_rows(y, s, s + 1)), std::span<double>(out[s], std::size_t(rows(x))));
+    for (index_t s = 0; s < rows(y); ++s) algebra<S>::store(dot(x, take_rows(y, s, s + 1)), std::span<double>(out[s], std::size_t(rows(x))));
     return transposed(out);
   }
 }
@@ -47,7 +46,7 @@ template <State S> S anomalies(S const& e, S const& mean) {
 /// states, anomalies Y of their observations, S = Y R⁻¹ Yᵀ (N x N) and g = Y R⁻¹ (y - ȳ) (N numbers).
 template <State X, State Y> struct ensemble_view {
   X mean, anomalies;
-  Y seen, weighted_seen;   // Y and Y R⁻¹
+  Y seen, weighted_seen;  // Y and Y R⁻¹
   small_matrix information;
   std::vector<double> pull;
   index_t members() const { return information.height; }

@@ -60,7 +60,8 @@ struct standardise {
 
 /// `n` neighbouring columns of one row through all steps, on the host: every operation in vectors.
 template <class T, class H>
-void ensf_walk_run(T* z, T const* x, T const* y, T const* precision, H const& h, std::span<ensf_step<T> const> steps, index_t row, index_t first, index_t n) {
+void ensf_walk_run(T* z, T const* x, T const* y, T const* precision, H const& h, std::span<ensf_step<T> const> steps, index_t row, index_t first,
+                   index_t n) {
   T xi[256];
   for (auto const& s : steps) {
     fill_normal(xi, s.draw, row, first, n);
@@ -77,12 +78,12 @@ void ensf_walk_run(T* z, T const* x, T const* y, T const* precision, H const& h,
 /// (docs/filters.md). With operators that see components one by one and a diagonal R that case is a walk of single scalars: on
 /// a device in registers, on the host in vectors and threads, nothing but the ensemble in memory.
 struct ensf {
-  enum class scores { own_member, all_members };   // J = 1, J = N
+  enum class scores { own_member, all_members };  // J = 1, J = N
 
   int steps = 500;
   double eps_alpha = 0.5, eps_sigma = 0.025;
   scores from = scores::own_member;
-  bool standardised = true;   // the start noise has mean 0 and variance 1 over the members, component by component
+  bool standardised = true;  // the start noise has mean 0 and variance 1 over the members, component by component
 
   template <State X, class A, State Y, class R>
     requires ObservationOperator<A, X, Y>
@@ -131,7 +132,8 @@ struct ensf {
   }
 
   /// Slab by slab of columns, in each run by run of every row.
-  template <State X, class H> void walk_on_host(X& e, X const& y, X const& precision, H const& h, std::vector<ensf_step<double>> const& path, key first_key) const {
+  template <State X, class H> void walk_on_host(X& e, X const& y, X const& precision, H const& h, std::vector<ensf_step<double>> const& path,
+                                                key first_key) const {
     using T = std::conditional_t<std::same_as<value_t<X>, double>, double, float>;
     constexpr index_t run = 256, slab = 64 * run;
     std::vector<ensf_step<T>> rounded;
@@ -151,8 +153,8 @@ struct ensf {
       });
       parallel_for(n * runs, n * width * steps, [&](index_t i) {
         index_t const r = i / runs, c = i % runs * run, at = r * width + c;
-        detail::ensf_walk_run(z.data() + at, own.data() + at, seen.data() + first + c, weight.data() + first + c, h, std::span<ensf_step<T> const>(rounded), r,
-                              first + c, std::min(run, width - c));
+        detail::ensf_walk_run(z.data() + at, own.data() + at, seen.data() + first + c, weight.data() + first + c, h,
+                              std::span<ensf_step<T> const>(rounded), r, first + c, std::min(run, width - c));
       });
       std::vector<value_t<X>> const numbers(z.begin(), z.end());
       load(part, std::span<value_t<X> const>(numbers));

@@ -15,16 +15,16 @@ namespace sda {
 
 /// The numbers of one step in pseudo-time, rounded once, and the key of its noise.
 template <class T> struct ensf_step {
-  T alpha, precision;   ///< α and 1/β²
-  T trust;              ///< what the likelihood counts: 1 - t
-  T keep, push, kick;   ///< 1 - f dt, g² dt, g √dt
+  T alpha, precision;  ///< α and 1/β²
+  T trust;             ///< what the likelihood counts: 1 - t
+  T keep, push, kick;  ///< 1 - f dt, g² dt, g √dt
   key draw;
 };
 
 /// Steps for t = 1, 1 - 1/n, ..., 1/n. Step i draws from k.fold(i + 1), as sample() does.
 inline std::vector<ensf_step<double>> ensf_steps(int n, key k, double eps_alpha = 0.5, double eps_beta = 0.025) {
-  require(n > 0 && 0 < eps_alpha && eps_alpha <= 1 && 0 < eps_beta && eps_beta <= 1, "ensf: ", n, " steps, eps_alpha ", eps_alpha,
-          ", eps_beta ", eps_beta);
+  require(n > 0 && 0 < eps_alpha && eps_alpha <= 1 && 0 < eps_beta && eps_beta <= 1, "ensf: ", n, " steps, eps_alpha ", eps_alpha, ", eps_beta ",
+          eps_beta);
   std::vector<ensf_step<double>> steps;
   double const dt = 1.0 / n;
   for (int i = 0; i < n; ++i) {

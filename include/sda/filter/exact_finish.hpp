@@ -12,7 +12,7 @@ namespace sda {
 /// the model's errors, and what was seen of whole trajectories (rows of T n numbers), each number of one time alone.
 template <class M, State X, class B, class Q, class O> struct dynamics {
   M model;
-  X background;   // b, one row
+  X background;  // b, one row
   B start_error;
   Q model_error;
   O seen;
@@ -98,7 +98,7 @@ template <class M, State X, class B, class Q, class O> struct dynamics {
     for (index_t i = 0; i < t; ++i) {
       small_matrix d = i == 0 ? start : precision, transition(n, n);
       std::copy_n(moved[i * n], n * n, transition.elements.begin());
-      small_matrix pulled = product(transition, precision);   // Mᵀ Q⁻¹
+      small_matrix pulled = product(transition, precision);  // Mᵀ Q⁻¹
       if (i + 1 < t) add(d, product(pulled, transposed(transition)));
       for (index_t a = 0; a < n; ++a)
         for (index_t b = 0; b < n; ++b) d[a][b] += information[a][i * n + b];
@@ -138,9 +138,9 @@ template <class M, class X, class B, class Q, class O> dynamics(M, X, B, Q, O) -
 /// independent samples of the posterior. Solved on the host, row after row, O(T n³) each: for states of up to some hundreds.
 struct exact_finish {
   int iterations = 6;
-  double widen = 1;        // Q times this at first, falling in equal ratios to Q at the last iteration
-  bool perturbed = true;   // false: every row seeks a maximum of the posterior
-  int halvings = 4;        // of a step that would raise the cost of its row
+  double widen = 1;       // Q times this at first, falling in equal ratios to Q at the last iteration
+  bool perturbed = true;  // false: every row seeks a maximum of the posterior
+  int halvings = 4;       // of a step that would raise the cost of its row
 
   template <class D, State X> X operator()(D const& d, X x, key k) const {
     index_t const n = columns(d.background), t = n > 0 ? columns(x) / n : 0;
@@ -168,7 +168,7 @@ struct exact_finish {
     template <class T> SDA_HD T operator()(T const& x) const { return x * 0 + 1; }
   };
 
-  struct halved_unless_lower {   // rounding is no rise
+  struct halved_unless_lower {  // rounding is no rise
     template <class T> SDA_HD T operator()(T const& reach, T const& before, T const& after) const {
       return reach * 0.5 * (1 + (after <= before * (1 + 1e-12)));
     }

@@ -8,8 +8,8 @@ namespace sda {
 /// J(w) = ½ |y - H(M(x̄ + w X))|²_R + ½ (N-1) |w|², the ensemble run through the window at every iteration with its current
 /// transform. It moves the ensemble at the start of the window; nonlinear models and operators are taken at the solution.
 struct ienks {
-  int iterations = 10;        // at most
-  double tolerance = 1e-3;    // on |Δw| √(N-1): how far a mean still moves, in spreads
+  int iterations = 10;      // at most
+  double tolerance = 1e-3;  // on |Δw| √(N-1): how far a mean still moves, in spreads
   inflation inflate{};
   bool rotate = false;
 
@@ -26,7 +26,8 @@ struct ienks {
     int runs = 0;
     for (; runs < iterations; ++runs) {
       X trial = place(mean, prior, w, turn);
-      Y const all = o.op(forecast(trial)), centre = ensemble_mean(all), seen = mix(inverse, anomalies(all, centre)), weighted_seen = o.error.solve(seen);
+      Y const all = o.op(forecast(trial)), centre = ensemble_mean(all), seen = mix(inverse, anomalies(all, centre)),
+              weighted_seen = o.error.solve(seen);
       // gradient g - (N-1) w, Hessian S + (N-1) 1
       auto const s = detail::information_spectrum(gram(weighted_seen, seen));
       std::vector<double> gradient = gram(weighted_seen, anomalies(o.y, centre)).elements;

@@ -23,9 +23,9 @@ struct relaxed_spread {
 /// What keeps an analysis ensemble from collapsing; neutral by default. Applied to the analysis anomalies in this order:
 /// relaxation to prior perturbations (Zhang et al., 2004), to prior spread (Whitaker & Hamill, 2012), multiplication.
 struct inflation {
-  double factor = 1;   // anomalies times this
-  double rtpp = 0;     // in [0, 1]: share of the prior anomalies mixed in
-  double rtps = 0;     // in [0, 1]: how far the spread of every column goes back to the prior's
+  double factor = 1;  // anomalies times this
+  double rtpp = 0;    // in [0, 1]: share of the prior anomalies mixed in
+  double rtps = 0;    // in [0, 1]: how far the spread of every column goes back to the prior's
 
   template <State S> void operator()(S& analysed, S const& prior) const {
     if (rtpp != 0) lincomb(analysed, term{1 - rtpp, analysed}, term{rtpp, prior});

@@ -33,7 +33,7 @@ inline std::vector<double> times(small_matrix const& a, std::vector<double> cons
   for (index_t i = 0; i < a.height; ++i) y[std::size_t(i)] = std::inner_product(x.begin(), x.end(), a[i], 0.0);
   return y;
 }
-inline std::vector<double> along(std::vector<double> x, std::vector<double> const& y, double sign) {   // x + sign y
+inline std::vector<double> along(std::vector<double> x, std::vector<double> const& y, double sign) {  // x + sign y
   require(x.size() == y.size(), "kalman: ", x.size(), " numbers and ", y.size());
   for (std::size_t i = 0; i < x.size(); ++i) x[i] += sign * y[i];
   return x;
@@ -64,7 +64,7 @@ inline normal_law kalman_forecast(normal_law const& law, linear_transition const
 inline normal_law kalman_analysis(normal_law const& law, linear_sight const& seen) {
   if (seen.op.height == 0) return law;
   small_matrix const ph = product(law.covariance, transposed(seen.op));
-  small_matrix gain = ph;   // K = P Hᵀ (H P Hᵀ + R)⁻¹
+  small_matrix gain = ph;  // K = P Hᵀ (H P Hᵀ + R)⁻¹
   cholesky_solve(cholesky(detail::along(product(seen.op, ph), seen.error, 1)), gain);
   auto const innovation = detail::along(seen.y, detail::times(seen.op, law.mean), -1);
   small_matrix const kept = detail::along(identity_matrix(ph.height), product(gain, seen.op), -1);
@@ -92,7 +92,7 @@ inline smoothed_chain rts_smoother(normal_law const& start, std::span<linear_tra
   for (std::size_t i = transitions.size(); i-- > 0;) {
     normal_law& law = out.laws[i];
     normal_law const &after = out.laws[i + 1], ahead = kalman_forecast(law, transitions[i]);
-    small_matrix gain = product(law.covariance, transposed(transitions[i].transition));   // G = P Mᵀ (M P Mᵀ + Q)⁻¹
+    small_matrix gain = product(law.covariance, transposed(transitions[i].transition));  // G = P Mᵀ (M P Mᵀ + Q)⁻¹
     cholesky_solve(cholesky(ahead.covariance), gain);
     law.mean = detail::along(std::move(law.mean), detail::times(gain, detail::along(after.mean, ahead.mean, -1)), 1);
     small_matrix const less = detail::along(after.covariance, ahead.covariance, -1);

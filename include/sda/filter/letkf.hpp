@@ -19,8 +19,8 @@ template <int Lanes> class local_analysis {
 
   /// `seen` is p x N (observation-major anomalies), `precision` 1/r and `innovation` y - ȳ have p; `x` points at the first of
   /// the columns of the N x n anomalies, `shift` at their means' increments; `columns` <= Lanes are used.
-  void operator()(localisation const& near, index_t first, int columns_used, double const* seen, double const* precision, double const* innovation, double* x,
-                  index_t stride, double* shift) {
+  void operator()(localisation const& near, index_t first, int columns_used, double const* seen, double const* precision, double const* innovation,
+                  double* x, index_t stride, double* shift) {
     gather(near, first, columns_used, seen, precision, innovation);
     decompose(columns_used);
     double const dof = double(n_ - 1);
@@ -132,7 +132,9 @@ struct letkf {
     index_t const n = rows(e), m = columns(e), p = columns(all);
     for (auto const i : near.observation) require(i >= 0 && i < p, "letkf: the localisation names observation ", i, " of ", p);
     Y const precision_of = precisions(o.error, all), innovations = anomalies(o.y, centre), spreads = anomalies(all, centre);
-    if constexpr (requires { { algebra<X>::analyse_columns(analysed, shift, near, spreads, precision_of, innovations) } -> std::same_as<bool>; })
+    if constexpr (requires {
+                    { algebra<X>::analyse_columns(analysed, shift, near, spreads, precision_of, innovations) } -> std::same_as<bool>;
+                  })
       if (algebra<X>::analyse_columns(analysed, shift, near, spreads, precision_of, innovations)) return;
     auto const precision = on_host_of(precision_of), innovation = on_host_of(innovations), spread = on_host_of(spreads);
     std::vector<double> seen(std::size_t(p * n)), x = on_host_of(analysed), moved(static_cast<std::size_t>(m));

@@ -73,7 +73,7 @@ template <class X> struct particles {
 /// resampled once their effective number falls below a share of them. `log_evidence`, if given, gains log p(y | before) but
 /// for the constant of the likelihood.
 struct particle_filter {
-  double threshold = 0.5;   // of the number of particles; 1 resamples always
+  double threshold = 0.5;  // of the number of particles; 1 resamples always
 
   /// Equal weights.
   template <State X> static particles<X> start(X x) {

@@ -64,7 +64,7 @@ template <class D, class O, class C = per_score> struct dps {
     return out;
   }
 
-  struct over_root {   // c / √x, and 0 at 0
+  struct over_root {  // c / √x, and 0 at 0
     double c;
     template <class T> SDA_HD T operator()(T const& x) const {
       using std::sqrt;

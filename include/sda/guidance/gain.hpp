@@ -60,12 +60,8 @@ template <class Solve, class R, class A, class C, class M = identity> struct sol
   solve_in space;
   M precondition{};
 
-  auto operator()(auto const& d) const {
-    return space == solve_in::observations ? spread(sight.vjp(weighed(d))) : pushed(sight.vjp(error.solve(d)));
-  }
-  auto adjoint(auto const& u) const {
-    return space == solve_in::observations ? weighed(sight.jvp(spread(u))) : error.solve(sight.jvp(pushed(u)));
-  }
+  auto operator()(auto const& d) const { return space == solve_in::observations ? spread(sight.vjp(weighed(d))) : pushed(sight.vjp(error.solve(d))); }
+  auto adjoint(auto const& u) const { return space == solve_in::observations ? weighed(sight.jvp(spread(u))) : error.solve(sight.jvp(pushed(u))); }
 
  private:
   auto weighed(auto const& d) const { return innovation_weight{solve, error, sight, spread, precondition}(d); }
@@ -88,17 +84,13 @@ template <class S> struct undifferentiated {
 
 // Methods without `needs_jacobian = false` need the denoiser's vjp.
 template <class G> constexpr bool needs_jacobian() {
-  if constexpr (requires { G::needs_jacobian; })
-    return G::needs_jacobian;
-  else
-    return true;
+  if constexpr (requires { G::needs_jacobian; }) return G::needs_jacobian;
+  else return true;
 }
 
 template <class G, class S> auto believe(G const& g, S const& x, level l) {
-  if constexpr (needs_jacobian<G>())
-    return linearize(g.denoiser, x, l);
-  else
-    return undifferentiated<S>{g.denoiser(x, l)};
+  if constexpr (needs_jacobian<G>()) return linearize(g.denoiser, x, l);
+  else return undifferentiated<S>{g.denoiser(x, l)};
 }
 
 /// y - A(x̂); y of one row serves every row.
@@ -120,8 +112,8 @@ template <class G, class P, class A> auto update(G const& g, P const& prior, A c
 
 /// That a method's parts fit: a denoiser of S (differentiable if the method asks for it) and an observation of S.
 template <class G, class S> concept Guidable = Denoiser<decltype(G::denoiser), S> &&
-    ObservationOperator<decltype(G::seen.op), S, decltype(G::seen.y)> &&
-    (!detail::needs_jacobian<G>() || DifferentiableDenoiser<decltype(G::denoiser), S>);
+                                               ObservationOperator<decltype(G::seen.op), S, decltype(G::seen.y)> &&
+                                               (!detail::needs_jacobian<G>() || DifferentiableDenoiser<decltype(G::denoiser), S>);
 /// ... and that the guided denoiser can be differentiated.
 template <class G, class S> concept DifferentiableGuidable = Guidable<G, S> && DifferentiableDenoiser<decltype(G::denoiser), S>;
 

@@ -30,9 +30,7 @@ template <class D, class O, class Spread = unit_prior, class Solve = gmres> stru
     return linear_guidance<jfps, S>(*this, x, l);
   }
 
-  auto gain(auto const& prior, auto const& sight, level l) const {
-    return solved_gain{solve, seen.error, sight, spread.at(prior, l), space};
-  }
+  auto gain(auto const& prior, auto const& sight, level l) const { return solved_gain{solve, seen.error, sight, spread.at(prior, l), space}; }
 };
 template <class D, class O> jfps(D, O) -> jfps<D, O>;
 template <class D, class O, class C> jfps(D, O, C) -> jfps<D, O, C>;

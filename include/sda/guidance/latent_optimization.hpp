@@ -19,7 +19,7 @@ namespace detail {
 template <class O, State S> struct latent_objective {
   O const& seen;
   S const& centre;
-  double precision;   // 1 / ρ²
+  double precision;  // 1 / ρ²
 
   /// The cost and its gradient: what lbfgs minimises.
   scalars_t<S> operator()(S const& z, S& gradient_of_z) const {
@@ -48,13 +48,13 @@ template <class O, State S> struct latent_objective {
 };
 
 struct adam_direction {
-  double first, second;   // what makes the running means unbiased
+  double first, second;  // what makes the running means unbiased
   template <class T> SDA_HD T operator()(T const& m, T const& v) const {
     using std::sqrt;
     return m * first / (sqrt(v * second) + 1e-8);
   }
 };
-struct safe_ratio {   // a / b, and 0 where b is 0
+struct safe_ratio {  // a / b, and 0 where b is 0
   template <class T> SDA_HD T operator()(T const& a, T const& b) const { return (b != 0) * a / (b + (b == 0)); }
 };
 template <class C> C ratio_of(C const& a, C const& b) {
@@ -74,8 +74,7 @@ struct gradient_descent {
     for (int i = 0; i < steps; ++i) {
       auto const at = objective.sight(z);
       S const g = objective.gradient(at, z);
-      if (rate > 0)
-        lincomb(z, term{1.0, z}, term{-rate, g});
+      if (rate > 0) lincomb(z, term{1.0, z}, term{-rate, g});
       else {
         auto const step = detail::ratio_of(dot(g, g), dot(g, objective.hessian(at, g)));
         lincomb(z, term{1.0, z}, term{-each{step}, g});

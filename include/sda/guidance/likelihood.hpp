@@ -20,10 +20,8 @@ template <class R, class Y> struct inflated_by_iteration {
   }
 };
 template <class R, State Y> auto inflated(R const& error, Y added) {
-  if constexpr (requires { error.inflated(added); })
-    return error.inflated(added);
-  else
-    return inflated_by_iteration<R, Y>{error, std::move(added)};
+  if constexpr (requires { error.inflated(added); }) return error.inflated(added);
+  else return inflated_by_iteration<R, Y>{error, std::move(added)};
 }
 
 }  // namespace detail
@@ -69,13 +67,12 @@ template <class D, class O, class G = double, class Spread = tweedie, class Infl
 
  private:
   using Y = decltype(O::y);
-  Y added(level l) const {   // γ v, one for each observation
+  Y added(level l) const {  // γ v, one for each observation
     Y v = zeros(seen.y, 1, columns(seen.y));
     if constexpr (std::convertible_to<G, double>) {
       require(gamma >= 0, "gamma_likelihood: gamma = ", gamma);
       transform(v, constant{gamma * inflation.variance(l)}, v);
-    } else
-      lincomb(v, term{inflation.variance(l), gamma});
+    } else lincomb(v, term{inflation.variance(l), gamma});
     return v;
   }
 };

@@ -54,7 +54,9 @@ template <class D, class P> struct projected {
   P project;
 
   template <State S>
-    requires Denoiser<D, S> && requires(P const& p, S const& x) { { p(x) } -> std::same_as<S>; }
+    requires Denoiser<D, S> && requires(P const& p, S const& x) {
+      { p(x) } -> std::same_as<S>;
+    }
   S operator()(S const& x, level l) const {
     return project(denoiser(x, l));
   }

@@ -18,8 +18,8 @@ inline std::vector<double> latitude_weights(std::span<double const> latitudes) {
   std::vector<double> w(n);
   double total = 0, before = first_pole;
   for (std::size_t i = 0; i < n; ++i) {
-    require(std::abs(latitudes[i]) <= 90 && (i == 0 || (latitudes[i - 1] - latitudes[i]) * first_pole > 0),
-            "latitude_weights: latitude ", i, ", ", latitudes[i], ", breaks the order or lies beyond a pole");
+    require(std::abs(latitudes[i]) <= 90 && (i == 0 || (latitudes[i - 1] - latitudes[i]) * first_pole > 0), "latitude_weights: latitude ", i, ", ",
+            latitudes[i], ", breaks the order or lies beyond a pole");
     double const after = i + 1 < n ? (latitudes[i] + latitudes[i + 1]) / 2 : -first_pole;
     w[i] = std::abs(std::sin(before * std::numbers::pi / 180) - std::sin(after * std::numbers::pi / 180));
     total += w[i];

@@ -13,12 +13,12 @@ inline double chi_square_tail(double x, double freedom) {
   double const a = freedom / 2, h = x / 2, tiny = 1e-300, precision = std::numeric_limits<double>::epsilon();
   if (h == 0) return 1;
   double const front = std::exp(a * std::log(h) - h - std::lgamma(a));
-  if (h < a + 1) {   // P by its series
+  if (h < a + 1) {  // P by its series
     double term = 1 / a, sum = term;
     for (double n = a + 1; term > sum * precision; n += 1) sum += term *= h / n;
     return 1 - front * sum;
   }
-  double b = h + 1 - a, c = 1 / tiny, d = 1 / b, q = d;   // Q by its continued fraction (modified Lentz)
+  double b = h + 1 - a, c = 1 / tiny, d = 1 / b, q = d;  // Q by its continued fraction (modified Lentz)
   for (int n = 1; n < 100000; ++n) {
     double const an = -n * (n - a);
     b += 2;

@@ -13,15 +13,13 @@ struct lorenz96 {
   template <State S> S operator()(S const& x) const {
     require(columns(x) >= 4, "lorenz96: a ring of ", columns(x), " variables, needs at least 4");
     S out = zeros_like(x);
-    if constexpr (requires { algebra<S>::lorenz96(out, x, forcing); })
-      algebra<S>::lorenz96(out, x, forcing);
-    else
-      transform(out, tendency{forcing}, difference(x), rotated(x, -1), x);
+    if constexpr (requires { algebra<S>::lorenz96(out, x, forcing); }) algebra<S>::lorenz96(out, x, forcing);
+    else transform(out, tendency{forcing}, difference(x), rotated(x, -1), x);
     return out;
   }
 
   template <class S> struct linearization {
-    S y, d, p;   // the tendency, x_(i+1) - x_(i-2), x_(i-1)
+    S y, d, p;  // the tendency, x_(i+1) - x_(i-2), x_(i-1)
 
     S const& value() const { return y; }
     S jvp(S const& v) const {

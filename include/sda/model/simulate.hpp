@@ -16,10 +16,8 @@ template <class M, class S> concept Model = State<S> && (requires(M const& m, S 
 
 /// One time step of any model; the key is for random ones.
 template <State S, Model<S> M> S advance(M const& m, S const& x, key k) {
-  if constexpr (requires { m(x, k); })
-    return m(x, k);
-  else
-    return m(x);
+  if constexpr (requires { m(x, k); }) return m(x, k);
+  else return m(x);
 }
 
 /// A model with additive noise: m(x) + deviation ξ. Stochastic forcing of variance q per unit time has deviation √(q dt).

@@ -71,7 +71,7 @@ class reader {
     if (type != NC_CHAR) return {};
     std::string out(length, '\0');
     if (length > 0) check(nc_get_att_text(file_, v, name.c_str(), out.data()), variable, ":", name);
-    return std::string(out.c_str());   // some writers count the closing zero
+    return std::string(out.c_str());  // some writers count the closing zero
   }
   /// The numbers of an attribute; none if it is absent or text.
   std::vector<double> numbers(std::string const& variable, std::string const& name) const {
@@ -96,12 +96,12 @@ class reader {
   template <std::floating_point T = double>
   std::vector<T> read(std::string const& variable, std::span<index_t const> start, std::span<index_t const> count) const {
     auto const shape = dimensions(variable);
-    require(start.size() == shape.size() && count.size() == shape.size(), where(variable), ": a block of ", start.size(), " and ",
-            count.size(), " numbers for ", shape.size(), " dimensions");
+    require(start.size() == shape.size() && count.size() == shape.size(), where(variable), ": a block of ", start.size(), " and ", count.size(),
+            " numbers for ", shape.size(), " dimensions");
     std::vector<std::size_t> first, size;
     for (std::size_t d = 0; d < shape.size(); ++d) {
-      require(start[d] >= 0 && count[d] >= 0 && start[d] <= shape[d].size && count[d] <= shape[d].size - start[d], where(variable), ": [",
-              start[d], ", ", start[d], " + ", count[d], ") of dimension ", shape[d].name, " of ", shape[d].size);
+      require(start[d] >= 0 && count[d] >= 0 && start[d] <= shape[d].size && count[d] <= shape[d].size - start[d], where(variable), ": [", start[d],
+              ", ", start[d], " + ", count[d], ") of dimension ", shape[d].name, " of ", shape[d].size);
       first.push_back(std::size_t(start[d])), size.push_back(std::size_t(count[d]));
     }
     int const v = find(variable);

@@ -16,8 +16,8 @@ namespace sda::netcdf {
 
 /// How a variable is stored.
 struct storage {
-  int deflate = 1;                 // zlib 0 (none) to 9; bytes are shuffled first
-  std::vector<index_t> chunk = {};   // one number a dimension; empty: NetCDF's choice
+  int deflate = 1;                  // zlib 0 (none) to 9; bytes are shuffled first
+  std::vector<index_t> chunk = {};  // one number a dimension; empty: NetCDF's choice
 };
 
 /// Writes a netCDF-4 (classic model) file under a temporary name beside `path`; commit() makes it appear. A writer that
@@ -76,8 +76,8 @@ class writer {
     std::time_t const now = std::time(nullptr);
     char when[32];
     std::strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", std::gmtime(&now));
-    for (auto const& [name, value] : {std::pair<std::string, std::string>{"Conventions", "CF-1.8"}, {"title", title}, {"source", source},
-                                      {"history", when + (" " + command)}})
+    for (auto const& [name, value] :
+         {std::pair<std::string, std::string>{"Conventions", "CF-1.8"}, {"title", title}, {"source", source}, {"history", when + (" " + command)}})
       describe({name, value});
   }
 

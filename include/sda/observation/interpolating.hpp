@@ -24,10 +24,10 @@ struct between {
 };
 inline between locate(double position, index_t n, bool periodic, std::size_t point) {
   require(n > 0, "interpolating: an axis of ", n, " nodes");
-  require(std::isfinite(position) && (periodic || (position >= 0 && position <= double(n - 1))), "interpolating: point ", point, " at ",
-          position, " is outside an axis of ", n, " nodes");
+  require(std::isfinite(position) && (periodic || (position >= 0 && position <= double(n - 1))), "interpolating: point ", point, " at ", position,
+          " is outside an axis of ", n, " nodes");
   double const wrapped = periodic ? position - double(n) * std::floor(position / double(n)) : position;
-  auto const before = std::min(std::int64_t(wrapped), std::int64_t(n - 1));   // rounding may wrap to n itself
+  auto const before = std::min(std::int64_t(wrapped), std::int64_t(n - 1));  // rounding may wrap to n itself
   return {before, before + 1 < n ? before + 1 : periodic ? 0 : before, wrapped - double(before)};
 }
 }  // namespace detail

@@ -90,9 +90,7 @@ template <class A> struct every_step {
   A op;
   index_t width;
 
-  template <State S> auto operator()(S const& x) const {
-    return side_by_side(op(one_below_another(x)), rows(x));
-  }
+  template <State S> auto operator()(S const& x) const { return side_by_side(op(one_below_another(x)), rows(x)); }
   template <State S> auto linearize(S const& x) const {
     auto inner = sda::linearize(op, one_below_another(x));
     auto value = side_by_side(clone(inner.value()), rows(x));
@@ -106,9 +104,7 @@ template <class A> struct every_step {
     index_t width;
     Y const& value() const { return y; }
     Y jvp(S const& v) const { return side_by_side(inner.jvp(reshape(clone(v), rows(v) * columns(v) / width, width)), rows(v)); }
-    S vjp(Y const& u) const {
-      return side_by_side(inner.vjp(reshape(clone(u), rows(inner.value()), columns(inner.value()))), rows(u));
-    }
+    S vjp(Y const& u) const { return side_by_side(inner.vjp(reshape(clone(u), rows(inner.value()), columns(inner.value()))), rows(u)); }
   };
   template <State S> S one_below_another(S const& x) const {
     require(width > 0 && columns(x) % width == 0, "every_step: ", columns(x), " columns are no whole number of states of ", width);

@@ -24,8 +24,8 @@ struct seen_value {
 };
 // The usable ones, in the order of their first appearance.
 inline void collect(raw_values const& raw, missing nan, repeated twice, std::vector<std::int64_t>& at, std::vector<seen_value>& seen) {
-  require(raw.values.size() == raw.columns.size() && raw.variances.size() == raw.columns.size(), "observed: ", raw.columns.size(),
-          " columns, ", raw.values.size(), " values, ", raw.variances.size(), " variances");
+  require(raw.values.size() == raw.columns.size() && raw.variances.size() == raw.columns.size(), "observed: ", raw.columns.size(), " columns, ",
+          raw.values.size(), " values, ", raw.variances.size(), " variances");
   std::map<std::int64_t, std::size_t> place;
   for (std::size_t i = 0; i < raw.columns.size(); ++i) {
     double const y = raw.values[i], v = raw.variances[i];

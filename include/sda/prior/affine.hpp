@@ -8,7 +8,7 @@ namespace sda {
 template <class S, class L> struct affine_at {
   S result;
   double skip, slope;
-  L inner;   // f at c x
+  L inner;  // f at c x
 
   S const& value() const { return result; }
   S vjp(S const& u) const { return along(u, inner.vjp(u)); }

@@ -19,7 +19,7 @@
 namespace sda {
 
 namespace detail {
-struct ensemble_logit {   // factor ⟨x_t, x_j⟩ − offset
+struct ensemble_logit {  // factor ⟨x_t, x_j⟩ − offset
   double factor, offset;
   template <class T> SDA_HD T operator()(T const& x) const { return factor * x - offset; }
 };
@@ -83,8 +83,7 @@ template <State S> S responsibilities(centred_members<S> const& of, S const& x, 
   }
   softmax(w);
   S out = zeros_like(products);
-  for (index_t j = 0; j < of.size(); ++j)
-    lincomb(out, term{1.0, out}, term{each{w[std::size_t(j)]}, take_rows(of.one_hot, j, j + 1)});
+  for (index_t j = 0; j < of.size(); ++j) lincomb(out, term{1.0, out}, term{each{w[std::size_t(j)]}, take_rows(of.one_hot, j, j + 1)});
   return out;
 }
 }  // namespace detail
@@ -102,7 +101,7 @@ template <State S, class M> class ensemble_at {
   S const& value() const& { return value_; }
   S value() && { return std::move(value_); }
   S const& weights() const { return weights_; }
-  S jvp(S const& v) const {   // (α/σ²) Σ_j w_j (⟨x_j, v⟩ − Σ_i w_i ⟨x_i, v⟩) x_j
+  S jvp(S const& v) const {  // (α/σ²) Σ_j w_j (⟨x_j, v⟩ − Σ_i w_i ⟨x_i, v⟩) x_j
     S along = product(v, members_->transposed), one = zeros(v, 1, members_->size());
     transform(one, detail::ensemble_logit{0.0, -1.0}, one);
     scalars_t<S> const average = dot(weights_, along);
@@ -146,8 +145,7 @@ template <State S> class ensemble_batch_denoiser {
     index_t const n = members_.size();
     std::vector<std::int64_t> at(static_cast<std::size_t>(n));
     std::iota(at.begin(), at.end(), std::int64_t{0});
-    for (index_t i = 0; i < batch_; ++i)
-      std::swap(at[std::size_t(i)], at[std::size_t(i + index_t(uniform(k, 0, i) * double(n - i)))]);
+    for (index_t i = 0; i < batch_; ++i) std::swap(at[std::size_t(i)], at[std::size_t(i + index_t(uniform(k, 0, i) * double(n - i)))]);
     at.resize(std::size_t(batch_));
     std::sort(at.begin(), at.end());
     return at;
@@ -169,8 +167,8 @@ template <State S> struct paired_ensemble {
   S members;
 
   S operator()(S const& x, level) const {
-    require(rows(x) == rows(members) && columns(x) == columns(members), "paired_ensemble: ", rows(members), " x ", columns(members),
-            " members for ", rows(x), " x ", columns(x));
+    require(rows(x) == rows(members) && columns(x) == columns(members), "paired_ensemble: ", rows(members), " x ", columns(members), " members for ",
+            rows(x), " x ", columns(x));
     return clone(members);
   }
   auto linearize(S const& x, level l) const {

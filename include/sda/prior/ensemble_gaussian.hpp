@@ -35,7 +35,9 @@ template <State S> gaussian_low_rank<S> ensemble_gaussian(S const& members, doub
 /// eigenproblem of d columns is solved on the host, O(d³) once; for d of some hundreds. Negative eigenvalues, which a taper
 /// that is not positive definite may cause (Gaspari-Cohn wider than its ring), count as zero.
 template <State S, class Taper>
-  requires requires(Taper const& taper, index_t i) { { taper(i, i) } -> std::convertible_to<double>; }
+  requires requires(Taper const& taper, index_t i) {
+    { taper(i, i) } -> std::convertible_to<double>;
+  }
 gaussian<S, dense_basis<S>> localised_ensemble_gaussian(S const& members, Taper const& taper, double inflation = 1) {
   auto [mean, spread] = detail::mean_and_spread(members, inflation);
   index_t const n = rows(spread), d = columns(spread);
@@ -57,9 +59,7 @@ gaussian<S, dense_basis<S>> localised_ensemble_gaussian(S const& members, Taper 
 struct ring_taper {
   index_t circumference;
   double half_width;
-  double operator()(index_t i, index_t j) const {
-    return gaspari_cohn(ring_distance{double(circumference)}(double(i), double(j)), half_width);
-  }
+  double operator()(index_t i, index_t j) const { return gaspari_cohn(ring_distance{double(circumference)}(double(i), double(j)), half_width); }
 };
 
 }  // namespace sda

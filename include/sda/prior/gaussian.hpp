@@ -77,15 +77,15 @@ template <State S, Basis<S> Time = dense_basis<S>, Basis<S> Space = canonical> c
 };
 
 namespace detail {
-struct gaussian_gain {   // α v / (α² v + σ²)
+struct gaussian_gain {  // α v / (α² v + σ²)
   double alpha, noise;
   template <class T> SDA_HD T operator()(T const& v) const { return alpha * v / (alpha * alpha * v + noise); }
 };
-struct gaussian_precision {   // 1 / (α² v + σ²)
+struct gaussian_precision {  // 1 / (α² v + σ²)
   double signal, noise;
   template <class T> SDA_HD T operator()(T const& v) const { return 1.0 / (signal * v + noise); }
 };
-struct gaussian_log_scale {   // ln 2π(α² v + σ²)
+struct gaussian_log_scale {  // ln 2π(α² v + σ²)
   double signal, noise;
   template <class T> SDA_HD T operator()(T const& v) const {
     using std::log;

@@ -54,12 +54,11 @@ template <State S> gaussian<S, dense_basis<S>> gaussian_full(S mean, small_matri
 
 /// N(mean, time ⊗ space): trajectories of states, time-major; only the two small covariances are decomposed.
 template <State S> auto gaussian_kronecker(S mean, small_matrix const& time, small_matrix const& space) {
-  require(columns(mean) == time.height * space.height, "gaussian_kronecker: a mean of ", columns(mean), " numbers for ", time.height,
-          " steps of ", space.height);
+  require(columns(mean) == time.height * space.height, "gaussian_kronecker: a mean of ", columns(mean), " numbers for ", time.height, " steps of ",
+          space.height);
   symmetric_eigen const t = detail::principal_axes(time), s = detail::principal_axes(space);
   S variance = to_state(mean, detail::product_spectrum(t.values, s.values));
-  kronecker_basis<S, dense_basis<S>, dense_basis<S>> basis(mean, time.height, space.height, detail::basis_of(mean, t),
-                                                           detail::basis_of(mean, s));
+  kronecker_basis<S, dense_basis<S>, dense_basis<S>> basis(mean, time.height, space.height, detail::basis_of(mean, t), detail::basis_of(mean, s));
   return gaussian{std::move(mean), std::move(variance), std::move(basis)};
 }
 

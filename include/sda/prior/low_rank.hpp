@@ -16,11 +16,11 @@
 namespace sda {
 
 namespace detail {
-struct low_rank_gain {   // α D / S
+struct low_rank_gain {  // α D / S
   double alpha, noise;
   template <class T> SDA_HD T operator()(T const& d) const { return alpha * d / (alpha * alpha * d + noise); }
 };
-struct low_rank_over {   // numerator / S
+struct low_rank_over {  // numerator / S
   double signal, noise, numerator;
   template <class T> SDA_HD T operator()(T const& d) const { return numerator / (signal * d + noise); }
 };
@@ -53,8 +53,8 @@ template <State S> S inverse_positive(S matrix, S const& identity) {
 template <State S> class low_rank_at {
  public:
   low_rank_at(S const& mean, S const& diagonal, S const& factor, S const& transposed, S const& identity, S const& x, level l)
-      : factor_(&factor), transposed_(&transposed), precision_(zeros_like(diagonal)), direct_(zeros_like(diagonal)),
-        lifted_(zeros_like(diagonal)), inverse_(zeros_like(identity)), value_(zeros_like(x)) {
+      : factor_(&factor), transposed_(&transposed), precision_(zeros_like(diagonal)), direct_(zeros_like(diagonal)), lifted_(zeros_like(diagonal)),
+        inverse_(zeros_like(identity)), value_(zeros_like(x)) {
     double const signal = l.alpha * l.alpha, noise = l.sigma * l.sigma;
     transform(precision_, detail::low_rank_over{signal, noise, 1.0}, diagonal);
     transform(direct_, detail::low_rank_gain{l.alpha, noise}, diagonal);
@@ -82,8 +82,8 @@ template <State S> class low_rank_at {
 
  private:
   S const *factor_, *transposed_;
-  S precision_, direct_, lifted_;   // 1/S, α D/S, α σ²/S
-  S inverse_;                       // K⁻¹
+  S precision_, direct_, lifted_;  // 1/S, α D/S, α σ²/S
+  S inverse_;                      // K⁻¹
   S value_;
 };
 
@@ -92,11 +92,11 @@ template <State S> class low_rank_at {
 template <State S> class gaussian_low_rank {
  public:
   gaussian_low_rank(S mean, S diagonal, S factor)
-      : mean_(std::move(mean)), diagonal_(std::move(diagonal)), factor_(std::move(factor)),
-        transposed_(transpose(factor_)), identity_(zeros(factor_, rows(factor_), rows(factor_))) {
-    require(columns(mean_) == columns(factor_) && columns(diagonal_) == columns(factor_) && rows(diagonal_) == 1,
-            "gaussian_low_rank: a mean of ", columns(mean_), " numbers, a diagonal of ", rows(diagonal_), " x ", columns(diagonal_),
-            ", a factor of ", rows(factor_), " x ", columns(factor_));
+      : mean_(std::move(mean)), diagonal_(std::move(diagonal)), factor_(std::move(factor)), transposed_(transpose(factor_)),
+        identity_(zeros(factor_, rows(factor_), rows(factor_))) {
+    require(columns(mean_) == columns(factor_) && columns(diagonal_) == columns(factor_) && rows(diagonal_) == 1, "gaussian_low_rank: a mean of ",
+            columns(mean_), " numbers, a diagonal of ", rows(diagonal_), " x ", columns(diagonal_), ", a factor of ", rows(factor_), " x ",
+            columns(factor_));
     std::vector<value_t<S>> eye(std::size_t(rows(factor_) * rows(factor_)));
     for (std::size_t i = 0; i < eye.size(); i += std::size_t(rows(factor_)) + 1) eye[i] = 1;
     load(identity_, std::span<value_t<S> const>(eye));

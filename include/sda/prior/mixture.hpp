@@ -29,8 +29,8 @@ template <class Part, State S> struct mixture_at {
   std::vector<scalars_t<S>> responsibilities;
   scalars_t<S> log_density;
   S mean;
-  std::vector<S> deviations;   // s_k − s, or x̂_k − x̂ where σ > α
-  double spread;               // what their outer products are multiplied by: σ²/α, or α/σ²
+  std::vector<S> deviations;  // s_k − s, or x̂_k − x̂ where σ > α
+  double spread;              // what their outer products are multiplied by: σ²/α, or α/σ²
 
   S const& value() const { return mean; }
   S jvp(S const& v) const {
@@ -51,8 +51,8 @@ template <class G> class mixture {
  public:
   /// Weights are positive; they are divided by their sum.
   mixture(std::vector<double> weights, std::vector<G> components) : log_weights_(std::move(weights)), components_(std::move(components)) {
-    require(!components_.empty() && log_weights_.size() == components_.size(), "mixture: ", log_weights_.size(), " weights for ",
-            components_.size(), " components");
+    require(!components_.empty() && log_weights_.size() == components_.size(), "mixture: ", log_weights_.size(), " weights for ", components_.size(),
+            " components");
     double total = 0;
     for (double const w : log_weights_) {
       require(w > 0 && std::isfinite(w), "mixture: a weight of ", w);
@@ -61,14 +61,18 @@ template <class G> class mixture {
     for (double& w : log_weights_) w = std::log(w / total);
   }
 
-  template <State S> requires DifferentiableDenoiser<G, S> S operator()(S const& x, level l) const {
+  template <State S>
+    requires DifferentiableDenoiser<G, S>
+  S operator()(S const& x, level l) const {
     auto const parts = linearized(x, l);
     std::vector<scalars_t<S>> w = log_joint<S>(parts);
     softmax(w);
     return average(w, [&](std::size_t k) -> S const& { return parts[k].value(); });
   }
 
-  template <State S> requires DifferentiableDenoiser<G, S> auto linearize(S const& x, level l) const {
+  template <State S>
+    requires DifferentiableDenoiser<G, S>
+  auto linearize(S const& x, level l) const {
     auto parts = linearized(x, l);
     std::vector<scalars_t<S>> w = log_joint<S>(parts);
     scalars_t<S> log_density = softmax(w);

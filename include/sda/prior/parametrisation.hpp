@@ -62,9 +62,7 @@ template <class N, Prediction K> struct predicting {
   N net;
   K kind;
 
-  template <State S> S operator()(S const& x, level l) const {
-    return convert(kind, predicts_x0{}, net(x, l), x, l);
-  }
+  template <State S> S operator()(S const& x, level l) const { return convert(kind, predicts_x0{}, net(x, l), x, l); }
   template <State S> auto linearize(S const& x, level l) const
     requires requires { sda::linearize(net, x, l); }
   {
@@ -96,7 +94,7 @@ template <class N> struct preconditioned {
 
  private:
   struct coefficients {
-    double skip, out, in, noise;   // of x, not of x / α
+    double skip, out, in, noise;  // of x, not of x / α
     coefficients(preconditioned const& p, level l) {
       double const r = noise_ratio(l), d = p.sigma_data, size = std::hypot(r, d);
       require(d > 0 && r > 0, "preconditioned: sigma_data = ", d, " and sigma / alpha = ", r, " must be positive");

@@ -77,7 +77,7 @@ template <class D, class M> rescaled(D, M) -> rescaled<D, M>;
 
 /// A network that wants the time t of its schedule, as one that takes levels.
 template <class N, SDE P> struct timed {
-  N net;   // net(x, t)
+  N net;  // net(x, t)
   P schedule{};
 
   template <State S> S operator()(S const& x, level l) const { return net(x, time_of(schedule, noise_ratio(l))); }

@@ -65,7 +65,7 @@ struct adaptive_langevin {
 
   template <State S, Denoiser<S> D> void correct(D const& d, S& x, level l, key k) const {
     S away = d(x, l), xi = zeros_like(x);
-    lincomb(away, term{1.0, x}, term{-l.alpha, away});   // σ ẑ
+    lincomb(away, term{1.0, x}, term{-l.alpha, away});  // σ ẑ
     auto delta = dot(away, away), kick = zeros_like(delta);
     transform(delta, detail::langevin_delta{1 / (tau * l.sigma * l.sigma * double(columns(x))), 1 / limit}, delta);
     transform(kick, detail::langevin_noise{l.sigma}, delta);
@@ -96,7 +96,7 @@ template <class Predictor = ddim, class Correct = langevin> struct pc {
 
  private:
   template <State S, Denoiser<S> D> void correct(D const& d, S& x, level l, key k) const {
-    if (l.sigma == 0) return;   // clean already
+    if (l.sigma == 0) return;  // clean already
     for (int i = 1; i <= corrections; ++i) corrector.correct(d, x, l, k.fold(std::uint64_t(i)));
   }
 };

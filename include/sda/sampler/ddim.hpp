@@ -19,10 +19,8 @@ struct ddim {
     double const cleaned = t.from.alpha * t.to.sigma / (t.to.alpha * t.from.sigma), fresh = std::min(1.0, eta * (1 - cleaned * cleaned));
     double const keep = t.to.sigma / t.from.sigma * std::sqrt(1 - fresh), pull = t.to.alpha - keep * t.from.alpha;
     S const clean = d(x, t.from);
-    if (eta == 0)
-      lincomb(x, term{pull, clean}, term{keep, x});
-    else
-      lincomb(x, term{pull, clean}, term{keep, x}, noise{t.to.sigma * std::sqrt(fresh), k});
+    if (eta == 0) lincomb(x, term{pull, clean}, term{keep, x});
+    else lincomb(x, term{pull, clean}, term{keep, x}, noise{t.to.sigma * std::sqrt(fresh), k});
   }
 };
 

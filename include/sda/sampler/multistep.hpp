@@ -141,8 +141,7 @@ template <FlowForm Form, int N> struct multistep {
     if (!std::isfinite(Form::node(t.from)) || !std::isfinite(Form::node(t.to))) return ddim{}.step(d, x, stateless, t, k);
     past.push(slope(d, x, t.from), Form::node(t.from));
     past.keep(N);
-    if (start == startup::plain || past.q.size() == N || t.from.alpha * t.to.sigma == 0)
-      return advance(x, past, t);
+    if (start == startup::plain || past.q.size() == N || t.from.alpha * t.to.sigma == 0) return advance(x, past, t);
     if (N == 4 && past.q.size() == 1) {
       level const middle{std::sqrt(t.from.alpha * t.to.alpha), std::sqrt(t.from.sigma * t.to.sigma)};
       S half = clone(x);

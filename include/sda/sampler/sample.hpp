@@ -62,8 +62,8 @@ template <State S> class finite_guard {
     for (index_t i = 0; i < steps; ++i)
       for (index_t r = 0; r < n; ++r) {
         level const l = levels_[std::size_t(first + i)];
-        require(std::isfinite(seen[std::size_t(r * steps + i)]), "sample: row ", r, " of ", n, " is not finite after step ", first + i,
-                " of ", levels_.size() - 1, " (alpha ", l.alpha, ", sigma ", l.sigma, ")");
+        require(std::isfinite(seen[std::size_t(r * steps + i)]), "sample: row ", r, " of ", n, " is not finite after step ", first + i, " of ",
+                levels_.size() - 1, " (alpha ", l.alpha, ", sigma ", l.sigma, ")");
       }
   }
 
@@ -76,8 +76,8 @@ inline void check_levels(std::span<level const> levels) {
   require(!levels.empty(), "sample: no levels");
   for (std::size_t i = 0; i < levels.size(); ++i) {
     auto const [a, s] = levels[i];
-    require(std::isfinite(a) && std::isfinite(s) && a >= 0 && s >= 0 && a + s > 0, "sample: level ", i, " of ", levels.size(),
-            " has alpha ", a, ", sigma ", s);
+    require(std::isfinite(a) && std::isfinite(s) && a >= 0 && s >= 0 && a + s > 0, "sample: level ", i, " of ", levels.size(), " has alpha ", a,
+            ", sigma ", s);
   }
 }
 

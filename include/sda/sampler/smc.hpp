@@ -21,7 +21,7 @@ namespace detail {
 struct pivot_ratio {
   template <class T> SDA_HD T operator()(T const& a, T const& b) const { return a / b; }
 };
-struct log_pivot_sum {   // sum + ln 2π x
+struct log_pivot_sum {  // sum + ln 2π x
   template <class T> SDA_HD T operator()(T const& sum, T const& x) const {
     using std::log;
     return sum + log(x * (2 * std::numbers::pi));
@@ -31,7 +31,7 @@ struct log_pivot_sum {   // sum + ln 2π x
 // Symmetric positive definite systems, one a row, whose elements are scalars (one number a row): Cholesky without roots.
 template <class C> class scalar_system {
  public:
-  explicit scalar_system(std::vector<std::vector<C>> a) : l_(std::move(a)) {   // a[i][j], j <= i; becomes L (unit) and D
+  explicit scalar_system(std::vector<std::vector<C>> a) : l_(std::move(a)) {  // a[i][j], j <= i; becomes L (unit) and D
     for (std::size_t j = 0; j < l_.size(); ++j) {
       for (std::size_t k = 0; k < j; ++k) subtract(l_[j][j], product(l_[j][k], l_[j][k]), l_[k][k]);
       for (std::size_t i = j + 1; i < l_.size(); ++i) {
@@ -74,8 +74,8 @@ template <class D, class O, class Spread = tweedie> struct twisted {
   Spread spread{};
 
   template <State S> struct evaluation {
-    S prior, mean;               // E[x_0 | x_t], without and with the observations
-    scalars_t<S> log_likelihood;   // ln p̃(y | x_t)
+    S prior, mean;                // E[x_0 | x_t], without and with the observations
+    scalars_t<S> log_likelihood;  // ln p̃(y | x_t)
   };
 
   template <State S>
@@ -133,7 +133,7 @@ template <class D, class O, class C> twisted(D, O, C) -> twisted<D, O, C>;
 template <State S> struct twisted_particles {
   S x;
   std::vector<double> weights;
-  double least_ess = 1;   // the smallest effective sample size of the run, as a share of the particles
+  double least_ess = 1;  // the smallest effective sample size of the run, as a share of the particles
   int resamplings = 0;
 };
 
@@ -191,7 +191,7 @@ twisted_particles<S> sample_particles(T const& twist, std::span<level const> lev
   lincomb(out.x, noise{levels[0].sigma, k.fold(0)});
   auto now = twist.evaluate(out.x, levels[0]);
   std::vector<double> log_weights(n), change(n);
-  algebra<S>::store(now.log_likelihood, std::span<double>(log_weights));   // the first weights: p̃(y | x_1)
+  algebra<S>::store(now.log_likelihood, std::span<double>(log_weights));  // the first weights: p̃(y | x_1)
   for (std::size_t i = 0; i + 1 < levels.size(); ++i) {
     detail::normalise(log_weights, out.weights);
     double const share = ess_share(out.weights);
@@ -209,7 +209,7 @@ twisted_particles<S> sample_particles(T const& twist, std::span<level const> lev
     double const pull = to.alpha - keep * from.alpha, spread = to.sigma * std::sqrt(1 - cleaned * cleaned);
     S xi = zeros_like(out.x), shift = zeros_like(out.x);
     lincomb(xi, noise{1.0, k.fold(i + 1).fold(0)});
-    lincomb(shift, term{pull / spread, now.mean}, term{-pull / spread, now.prior});   // δ / √v
+    lincomb(shift, term{pull / spread, now.mean}, term{-pull / spread, now.prior});  // δ / √v
     lincomb(out.x, term{keep, out.x}, term{pull, now.mean}, term{spread, xi});
     auto gain = clone(now.log_likelihood);
     lincomb(gain, term{-1.0, gain}, term{-0.5, dot(shift, shift)}, term{-1.0, dot(shift, xi)});

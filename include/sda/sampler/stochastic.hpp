@@ -20,10 +20,8 @@ struct euler_maruyama {
     double const s2 = t.from.sigma * t.from.sigma, f = (t.from.alpha - t.to.alpha) / t.from.alpha;
     double const g2 = std::max(0.0, s2 - t.to.sigma * t.to.sigma - 2 * f * s2), pull = (1 + churn * churn) / 2 * g2 / s2;
     S const clean = d(x, t.from);
-    if (churn == 0)
-      lincomb(x, term{1 - f - pull, x}, term{pull * t.from.alpha, clean});
-    else
-      lincomb(x, term{1 - f - pull, x}, term{pull * t.from.alpha, clean}, noise{churn * std::sqrt(g2), k});
+    if (churn == 0) lincomb(x, term{1 - f - pull, x}, term{pull * t.from.alpha, clean});
+    else lincomb(x, term{1 - f - pull, x}, term{pull * t.from.alpha, clean}, noise{churn * std::sqrt(g2), k});
   }
 };
 
@@ -39,8 +37,7 @@ struct ito {
     double const keep = t.to.alpha / t.from.alpha, pull = (1 + eta * eta) / temperature * (t.to.sigma / t.from.sigma - keep);
     double const ut = t.from.sigma / t.from.alpha, us = t.to.sigma / t.to.alpha;
     S const clean = d(x, t.from);
-    lincomb(x, term{keep + pull, x}, term{-pull * t.from.alpha, clean},
-            noise{eta * t.to.alpha * std::sqrt(std::max(0.0, ut * ut - us * us)), k});
+    lincomb(x, term{keep + pull, x}, term{-pull * t.from.alpha, clean}, noise{eta * t.to.alpha * std::sqrt(std::max(0.0, ut * ut - us * us)), k});
   }
 };
 

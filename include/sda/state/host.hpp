@@ -29,7 +29,7 @@ template <class T> matrix(T*, index_t, index_t) -> matrix<T>;
 struct coefficient {
   double sign;
   double const* of = nullptr;
-  index_t rows = -1;   // -1: sign alone
+  index_t rows = -1;  // -1: sign alone
   double operator()(index_t r) const { return rows < 0 ? sign : sign * of[rows == 1 ? 0 : r]; }
 };
 
@@ -177,8 +177,7 @@ template <class T> std::vector<double> gram(matrix<T const> x, matrix<T const> y
   std::vector<double> partial(std::size_t(pieces * pairs)), out(std::size_t(pairs), 0.0);
   parallel_for(pieces, pairs * n, [&](index_t p) {
     index_t const first = p * piece, m = std::min(piece, n - first);
-    for (index_t i = 0; i < pairs; ++i)
-      partial[std::size_t(p * pairs + i)] = detail::dot_piece(x.at(i / y.rows, first), y.at(i % y.rows, first), m);
+    for (index_t i = 0; i < pairs; ++i) partial[std::size_t(p * pairs + i)] = detail::dot_piece(x.at(i / y.rows, first), y.at(i % y.rows, first), m);
   });
   for (index_t i = 0; i < pieces * pairs; ++i) out[std::size_t(i % pairs)] += partial[std::size_t(i)];
   return out;
@@ -204,8 +203,8 @@ template <class T> void multiply(matrix<T> out, matrix<T const> x, matrix<T cons
 }
 
 template <class T> void scatter_add(matrix<T> out, matrix<T const> x, std::int64_t const* at, index_t count, index_t block) {
-  require(count * block == x.columns && x.rows == out.rows, "scatter_add: ", count, " indices of blocks of ", block, " for ", x.rows, " x ", x.columns,
-          " into ", out.rows, " x ", out.columns);
+  require(count * block == x.columns && x.rows == out.rows, "scatter_add: ", count, " indices of blocks of ", block, " for ", x.rows, " x ",
+          x.columns, " into ", out.rows, " x ", out.columns);
   parallel_for(x.rows, x.size(), [&](index_t r) {
     T const* from = x.data + r * x.columns;
     T* const to = out.data + r * out.columns;

@@ -39,16 +39,15 @@ template <class S> concept has_indexing = requires(S& out, S const& x, indices_t
   algebra<S>::scatter_add(out, x, at, index_t{1});
   algebra<S>::copy_block(out, index_t{}, index_t{}, x, index_t{}, index_t{}, index_t{}, index_t{});
 };
-template <class S> concept has_transfer = requires(S& out, S const& x, std::span<value_t<S> const> in, std::span<value_t<S>> to,
-                                                   scalars_t<S> const& c, std::span<double> numbers) {
-  algebra<S>::load(out, in);
-  algebra<S>::store(x, to);
-  algebra<S>::store(c, numbers);
-};
+template <class S> concept has_transfer =
+    requires(S& out, S const& x, std::span<value_t<S> const> in, std::span<value_t<S>> to, scalars_t<S> const& c, std::span<double> numbers) {
+      algebra<S>::load(out, in);
+      algebra<S>::store(x, to);
+      algebra<S>::store(c, numbers);
+    };
 
 /// What sda computes with. The parts are concepts of their own, so a failure names the missing one.
-template <class S> concept State =
-    std::movable<S> && has_shape<S> && has_lincomb<S> && has_products<S> && has_indexing<S> && has_transfer<S>;
+template <class S> concept State = std::movable<S> && has_shape<S> && has_lincomb<S> && has_products<S> && has_indexing<S> && has_transfer<S>;
 
 /// Put `static_assert(sda::check_state<S>())` beside a new specialisation: one plain sentence per fault.
 template <class S> consteval bool check_state() {
@@ -118,18 +117,20 @@ inline constexpr auto take_rows = []<class S>(S const& x, index_t first, index_t
 
 /// Whether numbers of x can be read without waiting for a device. An algebra says so with an optional on_host(x).
 inline constexpr auto on_host = []<class S>(S const& x) -> bool {
-  if constexpr (requires { { algebra<S>::on_host(x) } -> std::convertible_to<bool>; })
+  if constexpr (requires {
+                  { algebra<S>::on_host(x) } -> std::convertible_to<bool>;
+                })
     return algebra<S>::on_host(x);
-  else
-    return false;
+  else return false;
 };
 
 /// Whether numbers of x can be read at all: not while a device records a graph. An algebra says no with an optional readable(x).
 inline constexpr auto readable = []<class S>(S const& x) -> bool {
-  if constexpr (requires { { algebra<S>::readable(x) } -> std::convertible_to<bool>; })
+  if constexpr (requires {
+                  { algebra<S>::readable(x) } -> std::convertible_to<bool>;
+                })
     return algebra<S>::readable(x);
-  else
-    return true;
+  else return true;
 };
 
 /// Host memory, row-major, into a state of that many elements, and back.

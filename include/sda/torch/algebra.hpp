@@ -15,8 +15,8 @@ namespace sda {
 template <> struct algebra<at::Tensor> {
   using S = at::Tensor;
   using value_type = float;
-  using scalars = at::Tensor;   // [rows, 1], double
-  using indices = at::Tensor;   // [n], int64
+  using scalars = at::Tensor;  // [rows, 1], double
+  using indices = at::Tensor;  // [n], int64
 
   static index_t rows(S const& x) {
     require(x.defined() && x.dim() >= 1, "a tensor of ", x.defined() ? x.dim() : 0, " dimensions is no state; its first is the rows");
@@ -43,20 +43,16 @@ template <> struct algebra<at::Tensor> {
   template <class... Terms> static void lincomb(S& out, Terms const&... t) {
     torch::NoGradGuard const off;
     (check(t), ...);
-    if (on_host(out))
-      on_cpu(out, [&]<class T>(host::matrix<T> to, storage& kept) { host::lincomb(to, lowered<T>(t, kept)...); });
-    else
-      write(out, [&](S const& to) { return (value(t, to) + ...); });
+    if (on_host(out)) on_cpu(out, [&]<class T>(host::matrix<T> to, storage& kept) { host::lincomb(to, lowered<T>(t, kept)...); });
+    else write(out, [&](S const& to) { return (value(t, to) + ...); });
   }
 
   template <class F, class... X> static void transform(S& out, F const& f, X const&... x) {
     torch::NoGradGuard const off;
     constexpr bool takes_tensors = std::is_invocable_r_v<S, F const&, decltype(static_cast<S const&>(x))...>;
-    if (on_host(out))
-      on_cpu(out, [&]<class T>(host::matrix<T> to, storage& kept) { host::transform(to, f, read<T>(x, kept)...); });
-    else if constexpr (takes_tensors)
-      write(out, [&](S const& to) { return f(wide(x, columns(x), to)...); });
-    else {   // a function with branches: once through the host
+    if (on_host(out)) on_cpu(out, [&]<class T>(host::matrix<T> to, storage& kept) { host::transform(to, f, read<T>(x, kept)...); });
+    else if constexpr (takes_tensors) write(out, [&](S const& to) { return f(wide(x, columns(x), to)...); });
+    else {  // a function with branches: once through the host
       S there = out.to(at::kCPU);
       transform(there, f, S(x.to(at::kCPU))...);
       out.copy_(there);
@@ -66,8 +62,8 @@ template <> struct algebra<at::Tensor> {
   static scalars dot(S const& x, S const& y) {
     torch::NoGradGuard const off;
     if (!on_host(x)) {
-      require(columns(x) == columns(y) && (rows(x) == rows(y) || rows(x) == 1 || rows(y) == 1), "dot: ", rows(x), " x ", columns(x), " against ", rows(y),
-              " x ", columns(y));
+      require(columns(x) == columns(y) && (rows(x) == rows(y) || rows(x) == 1 || rows(y) == 1), "dot: ", rows(x), " x ", columns(x), " against ",
+              rows(y), " x ", columns(y));
       return (flat(x).to(at::kDouble) * flat(y).to(at::kDouble)).sum(1, true);
     }
     std::vector<double> sums;
@@ -79,11 +75,10 @@ template <> struct algebra<at::Tensor> {
   static void multiply(S& out, S const& x, S const& m) {
     torch::NoGradGuard const off;
     S const a = on_host(out) && x.is_same(out) ? x.clone() : x;
-    if (on_host(out))
-      on_cpu(out, [&]<class T>(host::matrix<T> to, storage& kept) { host::multiply(to, read<T>(a, kept), read<T>(m, kept)); });
+    if (on_host(out)) on_cpu(out, [&]<class T>(host::matrix<T> to, storage& kept) { host::multiply(to, read<T>(a, kept), read<T>(m, kept)); });
     else {
-      require(columns(x) == rows(m) && rows(out) == rows(x) && columns(out) == columns(m), "multiply: ", rows(x), " x ", columns(x), " times ", rows(m), " x ",
-              columns(m), " into ", rows(out), " x ", columns(out));
+      require(columns(x) == rows(m) && rows(out) == rows(x) && columns(out) == columns(m), "multiply: ", rows(x), " x ", columns(x), " times ",
+              rows(m), " x ", columns(m), " into ", rows(out), " x ", columns(out));
       write(out, [&](S const&) { return at::mm(flat(x), flat(m)); });
     }
   }
@@ -98,8 +93,8 @@ template <> struct algebra<at::Tensor> {
       return on_cpu(out, [&]<class T>(host::matrix<T> to, storage& kept) {
         host::scatter_add(to, read<T>(x, kept), i.data_ptr<std::int64_t>(), i.numel(), block);
       });
-    require(i.numel() * block == columns(x) && rows(x) == rows(out) && columns(out) % block == 0, "scatter_add: ", i.numel(), " indices of blocks of ", block,
-            " for ", rows(x), " x ", columns(x), " into ", rows(out), " x ", columns(out));
+    require(i.numel() * block == columns(x) && rows(x) == rows(out) && columns(out) % block == 0, "scatter_add: ", i.numel(),
+            " indices of blocks of ", block, " for ", rows(x), " x ", columns(x), " into ", rows(out), " x ", columns(out));
     write(out, [&](S const& to) {
       S const sum = flat(to).clone().view({rows(to), -1, block});
       put(&S::index_put_, sum, i, flat(x).to(sum.scalar_type()).view({rows(x), -1, block}));
@@ -110,8 +105,8 @@ template <> struct algebra<at::Tensor> {
     torch::NoGradGuard const off;
     require(nr >= 0 && nc >= 0 && r >= 0 && c >= 0 && xr >= 0 && xc >= 0 && r + nr <= rows(out) && c + nc <= columns(out) && xr + nr <= rows(x) &&
                 xc + nc <= columns(x),
-            "copy_block: ", nr, " x ", nc, " from (", xr, ", ", xc, ") of ", rows(x), " x ", columns(x), " to (", r, ", ", c, ") of ", rows(out), " x ",
-            columns(out));
+            "copy_block: ", nr, " x ", nc, " from (", xr, ", ", xc, ") of ", rows(x), " x ", columns(x), " to (", r, ", ", c, ") of ", rows(out),
+            " x ", columns(out));
     bool const direct = out.is_contiguous();
     S const to = direct ? out.view({rows(out), columns(out)}) : flat(out).clone();
     to.narrow(0, r, nr).narrow(1, c, nc).copy_(flat(x).narrow(0, xr, nr).narrow(1, xc, nc));
@@ -129,17 +124,15 @@ template <> struct algebra<at::Tensor> {
   }
 
  private:
-  using storage = std::vector<S>;   // copies that had to be made, alive as long as something reads them
+  using storage = std::vector<S>;  // copies that had to be made, alive as long as something reads them
 
   static at::TensorOptions plain(S const& like) { return at::TensorOptions().dtype(like.scalar_type()).device(like.device()); }
   static S flat(S const& x) { return x.reshape({rows(x), columns(x)}); }
 
   // f(T{}) for the type the CPU computes in.
   template <class F> static void with_type(S const& x, F const& f) {
-    if (x.scalar_type() == at::kDouble)
-      f(double{});
-    else
-      f(float{});
+    if (x.scalar_type() == at::kDouble) f(double{});
+    else f(float{});
   }
   template <class T> static host::matrix<T const> read(S const& x, storage& kept) {
     S const& there = kept.emplace_back(x.to(at::kCPU, c10::CppTypeToScalarType<T>::value).contiguous());
@@ -161,7 +154,9 @@ template <> struct algebra<at::Tensor> {
     auto const c = read<double>(a.of, kept);
     return {a.sign, c.data, c.rows};
   }
-  template <class T, class C> static auto lowered(term<C, S> const& t, storage& kept) { return host::direct<T>{lowered(t.a, kept), read<T>(t.x, kept)}; }
+  template <class T, class C> static auto lowered(term<C, S> const& t, storage& kept) {
+    return host::direct<T>{lowered(t.a, kept), read<T>(t.x, kept)};
+  }
   template <class T, class C> static auto lowered(weighted<C, S> const& t, storage& kept) {
     return host::weighted<T>{lowered(t.a, kept), read<T>(t.w, kept), read<T>(t.x, kept)};
   }

@@ -47,9 +47,10 @@ template <class T> at::Tensor as_tensor(device_array<T> const& x) {
 /// along torch's current one. A tensor that is no contiguous CUDA matrix of T is refused, never converted.
 template <class T> device_array<T> as_device_array(at::Tensor const& t, cudaStream_t stream) {
   T* const typed = nullptr;
-  require(t.is_cuda() && t.dim() == 2 && t.is_contiguous() && t.scalar_type() == on_device::torch_type(typed), "as_device_array: needs a contiguous CUDA matrix of ",
-          at::toString(on_device::torch_type(typed)), ", not ", t.dim(), " dimensions of ", t.toString());
-  t.record_stream(on_device::torch_stream(stream, t.device().index()));   // torch's allocator waits for this stream too
+  require(t.is_cuda() && t.dim() == 2 && t.is_contiguous() && t.scalar_type() == on_device::torch_type(typed),
+          "as_device_array: needs a contiguous CUDA matrix of ", at::toString(on_device::torch_type(typed)), ", not ", t.dim(), " dimensions of ",
+          t.toString());
+  t.record_stream(on_device::torch_stream(stream, t.device().index()));  // torch's allocator waits for this stream too
   return {static_cast<T*>(t.data_ptr()), index_t(t.size(0)), index_t(t.size(1)), stream, std::make_shared<at::Tensor>(t)};
 }
 template <class T> device_array<T> as_device_array(at::Tensor const& t) {

@@ -8,7 +8,7 @@ namespace sda {
 template <class C, class S> concept Communicator = requires(C const& c, S& whole) {
   { c.rank() } -> std::convertible_to<int>;
   { c.size() } -> std::convertible_to<int>;
-  c.all_gather(whole);   // makes the row block share(rows(whole), rank, size) of every rank common
+  c.all_gather(whole);  // makes the row block share(rows(whole), rank, size) of every rank common
 };
 
 /// Rows [first, last).

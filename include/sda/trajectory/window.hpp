@@ -47,7 +47,7 @@ template <class Comm> struct window_tiling {
     if (!by_window)
       for (index_t r = first; r < last; r += most) t.push_back({0, r, 0, std::min(most, last - r)});
     else
-      for (index_t w = 0; w < n; ++w) {   // trajectories m with first <= m n + w < last
+      for (index_t w = 0; w < n; ++w) {  // trajectories m with first <= m n + w < last
         index_t const begin = (first - w + n - 1) / n, end = (last - w + n - 1) / n;
         for (index_t m = begin; m < end; m += most) t.push_back({w, m, w * plan.window_columns(), std::min(most, end - m)});
       }
@@ -60,8 +60,8 @@ template <class Comm> struct window_tiling {
     return x;
   }
   template <State S> void put(S& parts, window_tile const& t, S const& y) const {
-    require(rows(y) == t.height && columns(y) == plan.window_columns(), "windowed: the denoiser of window ", t.window, " turned ", t.height,
-            " x ", plan.window_columns(), " into ", rows(y), " x ", columns(y));
+    require(rows(y) == t.height && columns(y) == plan.window_columns(), "windowed: the denoiser of window ", t.window, " turned ", t.height, " x ",
+            plan.window_columns(), " into ", rows(y), " x ", columns(y));
     copy_block(parts, t.row, t.column, y, 0, 0, t.height, plan.window_columns());
   }
 
@@ -125,10 +125,8 @@ template <class Inner, class Comm = solo> struct windowed {
 
   /// The denoiser of window w.
   template <State S> decltype(auto) of(index_t w) const {
-    if constexpr (Denoiser<Inner, S>)
-      return (inner);
-    else
-      return inner(w);
+    if constexpr (Denoiser<Inner, S>) return (inner);
+    else return inner(w);
   }
 
   template <State S>

@@ -10,9 +10,9 @@ namespace sda {
 
 /// Which window a step of the whole is taken from where windows overlap.
 enum class window_mode {
-  symmetric,   ///< the window it is most central to: the middle `stride` steps of each, the ends of the first and the last
-  causal,      ///< the first window that reaches it: every later window adds its last `stride` steps
-  average      ///< the mean over all windows that hold it
+  symmetric,  ///< the window it is most central to: the middle `stride` steps of each, the ends of the first and the last
+  causal,     ///< the first window that reaches it: every later window adds its last `stride` steps
+  average     ///< the mean over all windows that hold it
 };
 
 /// How a trajectory of `steps` steps of `width` columns is cut into windows of `size` steps, one every `stride` steps.
@@ -37,8 +37,8 @@ struct window_plan {
     require(steps > 0 && width > 0 && size > 0 && shared >= 0, "windows: ", steps, " steps of ", width, " columns and ", shared,
             " shared columns in windows of ", size);
     require(stride > 0 && stride <= size, "windows of ", size, " steps cannot follow every ", stride);
-    require(steps >= size && (steps - size) % stride == 0, "windows of ", size, " steps every ", stride, " do not tile ", steps,
-            " steps; ", tiling_steps(steps, size, stride), " steps would be tiled");
+    require(steps >= size && (steps - size) % stride == 0, "windows of ", size, " steps every ", stride, " do not tile ", steps, " steps; ",
+            tiling_steps(steps, size, stride), " steps would be tiled");
   }
 
   /// The fewest steps, at least `steps`, that windows of `size` every `stride` tile: sample that many, drop the tail.
@@ -171,8 +171,7 @@ struct window_join {
       lincomb(shares, weighted{1.0, detail::join_weights(b, u), u});
       lincomb(taken, gathered{1.0, shares, indices_like(u, joints.to), b.size()});
       scatter_add(parts, taken, indices_like(u, joints.from), b.size());
-    } else
-      scatter_add(parts, u, indices_like(u, joints.from), b.size());
+    } else scatter_add(parts, u, indices_like(u, joints.from), b.size());
     return reshape(std::move(parts), rows(u) * plan.count(), plan.window_columns());
   }
 };

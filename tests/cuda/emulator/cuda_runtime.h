@@ -161,17 +161,23 @@ inline void __syncwarp(unsigned = 0xffffffffu) { emulator::running.sync_warp(); 
 template <class T> T __shfl_xor_sync(unsigned, T x, int step) { return emulator::running.shuffle(x, emulator::running.lane() ^ unsigned(step)); }
 template <class T> T __shfl_sync(unsigned, T x, int lane) { return emulator::running.shuffle(x, unsigned(lane)); }
 
-template <class T> T atomicAdd(T* at, T x) { return std::exchange(*at, *at + x); }   // threads of a device never interrupt each other here
+template <class T> T atomicAdd(T* at, T x) { return std::exchange(*at, *at + x); }  // threads of a device never interrupt each other here
 
 // The runtime's calls, as far as the wing makes them.
-enum cudaError_t { cudaSuccess = 0, cudaErrorInvalidValue = 1, cudaErrorMemoryAllocation = 2, cudaErrorNotReady = 600, cudaErrorStreamCaptureUnsupported = 900 };
+enum cudaError_t {
+  cudaSuccess = 0,
+  cudaErrorInvalidValue = 1,
+  cudaErrorMemoryAllocation = 2,
+  cudaErrorNotReady = 600,
+  cudaErrorStreamCaptureUnsupported = 900
+};
 inline char const* cudaGetErrorName(cudaError_t e) { return e == cudaSuccess ? "cudaSuccess" : "cudaError"; }
 inline char const* cudaGetErrorString(cudaError_t e) { return e == cudaSuccess ? "no error" : "emulated device error"; }
 inline cudaError_t cudaGetLastError() { return cudaSuccess; }
 
 using emulated_work = std::vector<std::function<void()>>;
 struct emulated_stream {
-  std::shared_ptr<emulated_work> captured;   // set while a graph is being captured
+  std::shared_ptr<emulated_work> captured;  // set while a graph is being captured
 };
 struct emulated_graph {
   std::shared_ptr<emulated_work> work;
@@ -191,10 +197,8 @@ inline constexpr unsigned cudaStreamNonBlocking = 1;
 namespace emulator {
 /// Runs work now, or writes it down while the stream is being captured.
 inline cudaError_t enqueue(cudaStream_t s, std::function<void()> work) {
-  if (s && s->captured)
-    s->captured->push_back(std::move(work));
-  else
-    work();
+  if (s && s->captured) s->captured->push_back(std::move(work));
+  else work();
   return cudaSuccess;
 }
 }  // namespace emulator
@@ -219,7 +223,7 @@ inline cudaError_t cudaMallocAsync(void** p, std::size_t bytes, cudaStream_t) {
   return *p ? cudaSuccess : cudaErrorMemoryAllocation;
 }
 inline cudaError_t cudaFreeAsync(void* p, cudaStream_t s) {
-  if (s && s->captured) return s->captured->push_back([keep = std::shared_ptr<void>(p, std::free)] {}), cudaSuccess;   // as long as the graph
+  if (s && s->captured) return s->captured->push_back([keep = std::shared_ptr<void>(p, std::free)] {}), cudaSuccess;  // as long as the graph
   return std::free(p), cudaSuccess;
 }
 inline cudaError_t cudaMemsetAsync(void* p, int value, std::size_t bytes, cudaStream_t s) {
@@ -242,7 +246,7 @@ inline cudaError_t cudaEventCreate(cudaEvent_t* e) { return *e = nullptr, cudaSu
 inline cudaError_t cudaEventDestroy(cudaEvent_t) { return cudaSuccess; }
 inline cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return cudaSuccess; }
 inline cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
-inline cudaError_t cudaEventElapsedTime(float* ms, cudaEvent_t, cudaEvent_t) { return *ms = 1, cudaSuccess; }   // time means nothing here
+inline cudaError_t cudaEventElapsedTime(float* ms, cudaEvent_t, cudaEvent_t) { return *ms = 1, cudaSuccess; }  // time means nothing here
 inline cudaError_t cudaGraphLaunch(cudaGraphExec_t e, cudaStream_t) {
   for (auto const& work : *e->work) work();
   return cudaSuccess;

@@ -43,7 +43,9 @@ struct ncclComm {
 };
 using ncclComm_t = ncclComm*;
 
-inline char const* ncclGetErrorString(ncclResult_t r) { return r == ncclSuccess ? "no error" : r == ncclInProgress ? "in progress" : "invalid argument"; }
+inline char const* ncclGetErrorString(ncclResult_t r) {
+  return r == ncclSuccess ? "no error" : r == ncclInProgress ? "in progress" : "invalid argument";
+}
 inline ncclResult_t ncclGetUniqueId(ncclUniqueId* id) {
   static std::mutex guard;
   static int made = 0;
@@ -62,7 +64,9 @@ inline ncclResult_t ncclCommInitRankConfig(ncclComm_t* comm, int size, ncclUniqu
   *comm = new ncclComm{world, rank};
   return ++world->joined == size ? ncclSuccess : ncclInProgress;
 }
-inline ncclResult_t ncclCommGetAsyncError(ncclComm_t c, ncclResult_t* state) { return *state = c->world->joined == c->world->size ? ncclSuccess : ncclInProgress, ncclSuccess; }
+inline ncclResult_t ncclCommGetAsyncError(ncclComm_t c, ncclResult_t* state) {
+  return *state = c->world->joined == c->world->size ? ncclSuccess : ncclInProgress, ncclSuccess;
+}
 inline ncclResult_t ncclCommAbort(ncclComm_t c) { return delete c, ncclSuccess; }
 inline ncclResult_t ncclCommUserRank(ncclComm_t c, int* rank) { return *rank = c->rank, ncclSuccess; }
 inline ncclResult_t ncclCommCount(ncclComm_t c, int* size) { return *size = c->world->size, ncclSuccess; }
@@ -97,7 +101,7 @@ template <class T> ncclResult_t emulated_sum(void const* from, void* to, std::si
     std::vector<T> sum(n);
     for (void const* part : offered)
       for (std::size_t i = 0; i < n; ++i) sum[i] += static_cast<T const*>(part)[i];
-    return [sum, to, n] { std::memcpy(to, sum.data(), n * sizeof(T)); };   // only when nobody reads any more
+    return [sum, to, n] { std::memcpy(to, sum.data(), n * sizeof(T)); };  // only when nobody reads any more
   });
 }
 inline ncclResult_t ncclAllReduce(void const* from, void* to, std::size_t n, ncclDataType_t t, ncclRedOp_t, ncclComm_t c, cudaStream_t) {

@@ -15,16 +15,16 @@ struct bicgstab {
     using krylov::map, krylov::ratio, krylov::where;
     S x = zeros_like(b), r = clone(b), p = clone(b);
     auto const first = dot(b, b);
-    auto rho = clone(first), rr = clone(first);   // b·r and r·r
+    auto rho = clone(first), rr = clone(first);  // b·r and r·r
     double const least = std::max(tolerance, krylov::rounding<S>);
     for (int i = 0; i < iterations; ++i) {
-      transform(rr, krylov::above{least * least}, rr, first);   // zero from here on for a row that is solved
+      transform(rr, krylov::above{least * least}, rr, first);  // zero from here on for a row that is solved
       if (tolerance > 0 && !krylov::any<S>(rr)) break;
       transform(rho, where{}, rho, rr);
       S const& mp = precondition(p);
       S const v = a(mp);
       auto const step = map(ratio{}, rho, dot(b, v));
-      lincomb(r, term{1.0, r}, term{-each{step}, v});   // the residual half way
+      lincomb(r, term{1.0, r}, term{-each{step}, v});  // the residual half way
       S const& mr = precondition(r);
       S const t = a(mr);
       auto omega = map(ratio{}, dot(t, r), dot(t, t));
@@ -33,7 +33,7 @@ struct bicgstab {
       lincomb(r, term{1.0, r}, term{-each{omega}, t});
       auto next = dot(b, r);
       auto turn = map(ratio{}, next, rho), back = map(ratio{}, step, omega);
-      lincomb(turn, weighted{1.0, turn, back});    // (ρ' / ρ) (step / ω)
+      lincomb(turn, weighted{1.0, turn, back});  // (ρ' / ρ) (step / ω)
       lincomb(back, weighted{1.0, turn, omega});
       lincomb(p, term{1.0, r}, term{each{turn}, p}, term{-each{back}, v});
       rho = std::move(next);

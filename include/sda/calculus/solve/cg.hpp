@@ -35,13 +35,11 @@ struct cg {
     auto const first = clone(rr);
     double const least = std::max(tolerance, krylov::rounding<S>);
     for (int i = 0; i < iterations; ++i) {
-      transform(rr, krylov::above{least * least}, rr, first);   // zero from here on for a row that is solved
+      transform(rr, krylov::above{least * least}, rr, first);  // zero from here on for a row that is solved
       if (tolerance > 0 && !krylov::any<S>(rr)) break;
       S const q = a(p);
-      if constexpr (std::same_as<M, identity>)
-        rr = cg_step(x, r, p, q, rr);
-      else
-        rr = preconditioned_step(x, r, p, q, rr, precondition);
+      if constexpr (std::same_as<M, identity>) rr = cg_step(x, r, p, q, rr);
+      else rr = preconditioned_step(x, r, p, q, rr, precondition);
     }
     return x;
   }

@@ -54,8 +54,8 @@ template <class C> class least_squares {
     lincomb(upper, weighted{1.0, cos_[i], old}, weighted{1.0, sin_[i], lower});
     lincomb(lower, weighted{-1.0, sin_[i], old}, weighted{1.0, cos_[i], lower});
   }
-  std::vector<std::vector<C>> r_;   // the rotated H, a triangle, by columns
-  std::vector<C> cos_, sin_, g_;        // the rotations, and beta e1 under them
+  std::vector<std::vector<C>> r_;  // the rotated H, a triangle, by columns
+  std::vector<C> cos_, sin_, g_;   // the rotations, and beta e1 under them
 };
 
 }  // namespace krylov
@@ -108,10 +108,8 @@ struct gmres {
     S x = std::move(basis[0]);
     lincomb(x, term{each{y[0]}, x});
     for (std::size_t j = 1; j < y.size(); ++j) lincomb(x, term{1.0, x}, term{each{y[j]}, basis[j]});
-    if constexpr (std::same_as<M, identity>)
-      return x;
-    else
-      return precondition(x);
+    if constexpr (std::same_as<M, identity>) return x;
+    else return precondition(x);
   }
 };
 

@@ -14,7 +14,7 @@ __global__ void __launch_bounds__(threads) cg_advance(double* partial, T* x, T* 
                                                       std::uint32_t height, std::int64_t columns, std::uint32_t pieces) {
   using C = compute_t<T>;
   constexpr int W = width<T>;
-  each_piece<G, W>(partial, height, columns, pieces, [&](std::uint32_t row, std::int64_t c, int n, double (&lanes)[W]) {
+  each_piece<G, W>(partial, height, columns, pieces, [&](std::uint32_t row, std::int64_t c, int n, double(&lanes)[W]) {
     C const s = C(ratio(rr[row], pq[row]));
     std::int64_t const at = row * columns + c;
     C xs[W], rs[W], ps[W], qs[W];
@@ -26,7 +26,7 @@ __global__ void __launch_bounds__(threads) cg_advance(double* partial, T* x, T* 
     write<Wide>(x + at, xs, n);
     write<Wide>(r + at, rs, n);
     for (int i = 0; i < W; ++i) {
-      double const kept = double(static_cast<C>(static_cast<T>(rs[i])));   // as a dot of the stored r would see it
+      double const kept = double(static_cast<C>(static_cast<T>(rs[i])));  // as a dot of the stored r would see it
       lanes[i] += kept * kept;
     }
   });
@@ -34,7 +34,8 @@ __global__ void __launch_bounds__(threads) cg_advance(double* partial, T* x, T* 
 
 /// p = r + (next / rr) p. Reads 2 and writes 1 sizeof(T) an element.
 template <int W, bool Wide, class T>
-__global__ void __launch_bounds__(threads) cg_turn(T* p, T const* r, double const* next, double const* rr, std::uint32_t height, std::int64_t columns) {
+__global__ void __launch_bounds__(threads)
+    cg_turn(T* p, T const* r, double const* next, double const* rr, std::uint32_t height, std::int64_t columns) {
   using C = compute_t<T>;
   each_row(height, [&](std::uint32_t row) {
     C const t = C(ratio(next[row], rr[row]));

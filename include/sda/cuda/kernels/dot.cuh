@@ -14,7 +14,7 @@ template <int G> __device__ inline double group_sum(double x) {
   if constexpr (G > 32) {
     __shared__ double warps[G / 32];
     int const lane = int(threadIdx.x) % 32, warp = int(threadIdx.x) / 32;
-    __syncthreads();   // the last round's sums have been read
+    __syncthreads();  // the last round's sums have been read
     if (lane == 0) warps[warp] = x;
     __syncthreads();
     x = 0;
@@ -47,7 +47,7 @@ template <int G, bool Wide, class T>
 __global__ void __launch_bounds__(threads) dot_pieces(double* partial, T const* x, std::int64_t x_stride, T const* y, std::int64_t y_stride,
                                                       std::uint32_t height, std::int64_t columns, std::uint32_t pieces) {
   constexpr int W = width<T>;
-  each_piece<G, W>(partial, height, columns, pieces, [&](std::uint32_t r, std::int64_t c, int n, double (&lanes)[W]) {
+  each_piece<G, W>(partial, height, columns, pieces, [&](std::uint32_t r, std::int64_t c, int n, double(&lanes)[W]) {
     compute_t<T> a[W], b[W];
     read<Wide>(a, x + r * x_stride + c, n);
     read<Wide>(b, y + r * y_stride + c, n);

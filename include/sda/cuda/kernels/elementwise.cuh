@@ -15,7 +15,7 @@ template <class C> struct uniform {
 template <class C> struct per_row {
   double const* a;
   double sign;
-  std::uint32_t step;   // 0: one number for all rows
+  std::uint32_t step;  // 0: one number for all rows
   __device__ C at(std::uint32_t r) const { return C(sign * a[std::size_t(r) * step]); }
 };
 
@@ -65,7 +65,7 @@ template <class A, class T> struct picked {
   std::int64_t stride;
   std::int32_t const* at;
   std::uint32_t block;
-  bool wide_runs;   // runs, and the rows of x, begin at 16-byte words
+  bool wide_runs;  // runs, and the rows of x, begin at 16-byte words
   struct in_row {
     compute_t<T> a;
     T const* x;

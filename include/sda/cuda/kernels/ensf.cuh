@@ -8,8 +8,8 @@ namespace sda::kernels {
 /// z walks through all steps in registers. Reads 4 sizeof(T) and writes sizeof(T) an element, whatever the number of steps;
 /// about 130 instructions an element and step.
 template <bool Wide, class T, class H>
-__global__ void __launch_bounds__(threads) ensf_walks(T* z, extent e, source<T> x, source<T> y, source<T> precision, H h,
-                                                      ensf_step<compute_t<T>> const* steps, int n) {
+__global__ void __launch_bounds__(threads)
+    ensf_walks(T* z, extent e, source<T> x, source<T> y, source<T> precision, H h, ensf_step<compute_t<T>> const* steps, int n) {
   using C = compute_t<T>;
   each_row(e.rows, [&](std::uint32_t r) {
     each_run<4>(e.columns, [&](std::int64_t c, int m) {

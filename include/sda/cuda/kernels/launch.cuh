@@ -13,9 +13,15 @@ namespace sda::kernels {
 inline constexpr int threads = 256;
 
 namespace detail {
-template <class T> struct compute_of { using type = T; };
-template <> struct compute_of<__half> { using type = float; };
-template <> struct compute_of<__nv_bfloat16> { using type = float; };
+template <class T> struct compute_of {
+  using type = T;
+};
+template <> struct compute_of<__half> {
+  using type = float;
+};
+template <> struct compute_of<__nv_bfloat16> {
+  using type = float;
+};
 }  // namespace detail
 
 /// What an element is computed in: itself, or float where it is smaller.

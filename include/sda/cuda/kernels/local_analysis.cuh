@@ -59,7 +59,7 @@ template <int N, class C> __device__ inline void team_jacobi(C (&a)[N][N + 1], C
       turn[k] = d.q < n ? annihilate(d, a[d.p][d.p], a[d.q][d.q], a[d.p][d.q]) : rotation<C>{d, C(1), C(0), C(0)};
     }
     __syncthreads();
-    for (int i = me; i < pairs * pairs; i += team) {   // the 2 x 2 block where two pairs cross: rows by one, columns by the other
+    for (int i = me; i < pairs * pairs; i += team) {  // the 2 x 2 block where two pairs cross: rows by one, columns by the other
       auto const [k, l] = by_pairs(i);
       rotation<C> const f = turn[k], g = turn[l];
       int const p = f.of.p, q = f.of.q, x = g.of.p, y = g.of.q;
@@ -69,7 +69,7 @@ template <int N, class C> __device__ inline void team_jacobi(C (&a)[N][N + 1], C
         a[p][p] -= moved, a[q][q] += moved, a[p][q] = a[q][p] = C(0);
         continue;
       }
-      bool const low = q < n, right = y < n;   // an odd player sits out: row q, column y may not exist
+      bool const low = q < n, right = y < n;  // an odd player sits out: row q, column y may not exist
       C const px = a[p][x], py = right ? a[p][y] : C(0), qx = low ? a[q][x] : C(0), qy = low && right ? a[q][y] : C(0);
       C const ux = f.c * px - f.s * qx, uy = f.c * py - f.s * qy, wx = f.s * px + f.c * qx, wy = f.s * py + f.c * qy;
       a[p][x] = g.c * ux - g.s * uy;
@@ -121,7 +121,7 @@ __global__ void __launch_bounds__(team) local_analysis(T* x, T* shift, std::uint
       for (int i = me; i < n * n; i += team) {
         auto const [r, c] = by_size(i);
         C sum = a[r][c];
-        for (int o = 0; o < m; ++o) sum += weight[o] * (y[o][r] * y[o][c]);   // symmetric to the last bit
+        for (int o = 0; o < m; ++o) sum += weight[o] * (y[o][r] * y[o][c]);  // symmetric to the last bit
         a[r][c] = sum;
       }
       for (int i = me; i < n; i += team)

@@ -17,7 +17,7 @@ template <int M, class T, class Body> __device__ inline void each_column(T const
   for (std::int64_t c = std::int64_t(blockIdx.x) * threads + threadIdx.x; c < columns; c += std::int64_t(gridDim.x) * threads) {
     if constexpr (M > 0) {
       C kept[M];
-SDA_UNROLL
+      SDA_UNROLL
       for (int i = 0; i < M; ++i) kept[i] = i < n ? static_cast<C>(e[i * columns + c]) : C(0);
       body(c, [&](int i) { return double(kept[i]); });
     } else {
@@ -29,7 +29,8 @@ SDA_UNROLL
 /// E|X - y| and E|X - X'| of n members, column by column; `pairs` is what the pairs are divided by.
 /// Reads n + 1 elements a column (n times as many past 64 members), writes 16 bytes; n² / 2 differences.
 template <int M, class T>
-__global__ void __launch_bounds__(threads) crps_terms(double* skill, double* spread, T const* e, T const* truth, std::int64_t columns, int n, double pairs) {
+__global__ void __launch_bounds__(threads)
+    crps_terms(double* skill, double* spread, T const* e, T const* truth, std::int64_t columns, int n, double pairs) {
   each_column<M>(e, columns, n, [&](std::int64_t c, auto const& member) {
     double const y = double(static_cast<compute_t<T>>(truth[c]));
     double away = 0, apart = 0;
@@ -39,11 +40,11 @@ __global__ void __launch_bounds__(threads) crps_terms(double* skill, double* spr
       return x;
     };
     if constexpr (M > 0) {
-SDA_UNROLL
+      SDA_UNROLL
       for (int i = 0; i < M; ++i)
         if (i < n) {
           double const x = one(i);
-SDA_UNROLL
+          SDA_UNROLL
           for (int j = 0; j < i; ++j) {
             double const d = x - member(j);
             apart += d < 0 ? -d : d;

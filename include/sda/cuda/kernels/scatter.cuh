@@ -15,8 +15,8 @@ struct targets {
 /// out[target] += its sources, one thread a target: no atomics, and the sums of the host, bit for bit.
 /// Reads sizeof(T) + 4 a source and sizeof(T) + 8 a target, writes sizeof(T) a target (indices once a block).
 template <class T>
-__global__ void __launch_bounds__(threads) scatter_add(T* out, std::int64_t out_stride, T const* x, std::int64_t x_stride,
-                                                       std::uint32_t height, targets t, std::uint32_t block) {
+__global__ void __launch_bounds__(threads)
+    scatter_add(T* out, std::int64_t out_stride, T const* x, std::int64_t x_stride, std::uint32_t height, targets t, std::uint32_t block) {
   each_row(height, [&](std::uint32_t r) {
     each_run<1>(std::int64_t(t.count) * block, [&](std::int64_t i, int) {
       std::uint32_t const hit = std::uint32_t(i) / block, inside = std::uint32_t(i) - hit * block;
