@@ -13,41 +13,46 @@ namespace {
 
 using sda::require;
 
-std::array<variable, 6> const surface{{
-    {"2m_temperature", "t2m", "air_temperature", "K", "K"},
-    {"10m_u_component_of_wind", "u10", "eastward_wind", "m s**-1", "m/s"},
-    {"10m_v_component_of_wind", "v10", "northward_wind", "m s**-1", "m/s"},
-    {"mean_sea_level_pressure", "msl", "air_pressure_at_mean_sea_level", "Pa", "hPa", 0.01},
-    {"sea_surface_temperature", "sst", "sea_surface_temperature", "K", "K"},
-    {"total_precipitation", "tp", "lwe_thickness_of_precipitation_amount", "m", "mm", 1000},
-}};
-std::array<variable, 5> const atmosphere{{
-    {"temperature", "t", "air_temperature", "K", "K"},
-    {"u_component_of_wind", "u", "eastward_wind", "m s**-1", "m/s"},
-    {"v_component_of_wind", "v", "northward_wind", "m s**-1", "m/s"},
-    {"geopotential", "z", "geopotential", "m**2 s**-2", "m²/s²"},
-    {"specific_humidity", "q", "specific_humidity", "kg kg**-1", "g/kg", 1000},
-}};
-std::array<variable, 6> const context{{
-    {"toa_incident_solar_radiation", "tisr", "toa_incoming_shortwave_flux", "J m**-2", "J/m²"},
-    {"angle_of_sub_gridscale_orography", "anor", "", "radians", "rad"},
-    {"anisotropy_of_sub_gridscale_orography", "isor", "", "~", "1"},
-    {"slope_of_sub_gridscale_orography", "slor", "", "~", "1"},
-    {"standard_deviation_of_orography", "sdor", "", "m", "m"},
-    {"land_sea_mask", "lsm", "land_binary_mask", "(0 - 1)", "1"},
-}};
-
 variable const* find_among(std::span<variable const> known, std::string const& name) {
   auto const at = std::find_if(known.begin(), known.end(), [&](variable const& v) { return v.name == name || v.short_name == name; });
   return at == known.end() ? nullptr : &*at;
 }
-bool is_atmospheric(variable const& v) { return find_among(atmosphere, v.name) != nullptr; }
+bool is_atmospheric(variable const& v) { return find_among(atmospheric_variables(), v.name) != nullptr; }
 
 }  // namespace
 
-std::span<variable const> surface_variables() { return surface; }
-std::span<variable const> atmospheric_variables() { return atmosphere; }
-std::span<variable const> context_variables() { return context; }
+std::span<variable const> surface_variables() {
+  static std::array<variable, 6> const all{{
+      {"2m_temperature", "t2m", 167, "VAR_2T", "air_temperature", "K", "K"},
+      {"10m_u_component_of_wind", "u10", 165, "VAR_10U", "eastward_wind", "m s**-1", "m/s"},
+      {"10m_v_component_of_wind", "v10", 166, "VAR_10V", "northward_wind", "m s**-1", "m/s"},
+      {"mean_sea_level_pressure", "msl", 151, "MSL", "air_pressure_at_mean_sea_level", "Pa", "hPa", 0.01},
+      {"sea_surface_temperature", "sst", 34, "SSTK", "sea_surface_temperature", "K", "K"},
+      {"total_precipitation", "tp", 228, "TP", "lwe_thickness_of_precipitation_amount", "m", "mm", 1000},
+  }};
+  return all;
+}
+std::span<variable const> atmospheric_variables() {
+  static std::array<variable, 5> const all{{
+      {"temperature", "t", 130, "T", "air_temperature", "K", "K"},
+      {"u_component_of_wind", "u", 131, "U", "eastward_wind", "m s**-1", "m/s"},
+      {"v_component_of_wind", "v", 132, "V", "northward_wind", "m s**-1", "m/s"},
+      {"geopotential", "z", 129, "Z", "geopotential", "m**2 s**-2", "m²/s²"},
+      {"specific_humidity", "q", 133, "Q", "specific_humidity", "kg kg**-1", "g/kg", 1000},
+  }};
+  return all;
+}
+std::span<variable const> context_variables() {
+  static std::array<variable, 6> const all{{
+      {"toa_incident_solar_radiation", "tisr", 212, "TISR", "toa_incoming_shortwave_flux", "J m**-2", "J/m²"},
+      {"angle_of_sub_gridscale_orography", "anor", 162, "ANOR", "", "radians", "rad"},
+      {"anisotropy_of_sub_gridscale_orography", "isor", 161, "ISOR", "", "~", "1"},
+      {"slope_of_sub_gridscale_orography", "slor", 163, "SLOR", "", "~", "1"},
+      {"standard_deviation_of_orography", "sdor", 160, "SDOR", "", "m", "m"},
+      {"land_sea_mask", "lsm", 172, "LSM", "land_binary_mask", "(0 - 1)", "1"},
+  }};
+  return all;
+}
 
 variable const* find_variable(std::string const& name) {
   for (std::span<variable const> const known : {surface_variables(), atmospheric_variables(), context_variables()})

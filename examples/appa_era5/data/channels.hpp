@@ -15,8 +15,10 @@ using sda::index_t;
 struct variable {
   std::string name;            // as configurations and WeatherBench say it: 2m_temperature
   std::string short_name;      // as ERA5 files say it: t2m
+  int parameter;               // GRIB parameter number
+  std::string ncar_name;       // as NCAR's files say it: VAR_2T
   std::string standard_name;   // as CF says it
-  std::string units;           // UDUNITS
+  std::string units;           // UDUNITS, in GRIB's spelling
   std::string shown_units;     // ... on pictures and in tables,
   double shown = 1;            // and what multiplies values there
 };
