@@ -54,6 +54,7 @@
 
 #include <sda/observation/error_covariance.hpp>
 #include <sda/observation/interpolating.hpp>
+#include <sda/observation/kriging.hpp>
 #include <sda/observation/linear.hpp>
 #include <sda/observation/masked.hpp>
 #include <sda/observation/operator.hpp>
@@ -92,6 +93,7 @@
 #include <sda/sampler/stochastic.hpp>
 
 #include <sda/filter/cycle.hpp>
+#include <sda/filter/diffda.hpp>
 #include <sda/filter/eakf.hpp>
 #include <sda/filter/enff.hpp>
 #include <sda/filter/ensemble.hpp>

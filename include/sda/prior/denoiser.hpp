@@ -16,4 +16,9 @@ template <class D, class S> concept DifferentiableDenoiser = Denoiser<D, S> && r
   { linearize(d, x, l) } -> Pullback<S, S>;
 };
 
+/// A conditional prior is bound to its context (a background, dates, a parameter) to become a Denoiser: n.at(context).
+template <class N, class S, class Context = S> concept ConditionalDenoiser = requires(N const& n, Context const& c) {
+  { n.at(c) } -> Denoiser<S>;
+};
+
 }  // namespace sda
