@@ -2,8 +2,11 @@
 #include <torch_test.hpp>
 
 #include <sda/calculus/schedule.hpp>
+#include <sda/torch/algebra.hpp>
 #include <sda/torch/denoising.hpp>
+#include <sda/torch/soap.hpp>
 #include <sda/torch/trainer.hpp>
+#include <sda/trajectory/thread_communicator.hpp>
 #include <temporary.hpp>
 
 using namespace sda;
@@ -121,16 +124,79 @@ TEST_CASE("a moving average with a steady input approaches it as its decay says"
   }
 }
 
-TEST_CASE("learning rates warm up, then fall as asked") {
-  learning_rate const line{2.0, 0.0, 3, 13, learning_rate::shape::linear}, wave{2.0, 1.0, 0, 10, learning_rate::shape::cosine};
+TEST_CASE("learning rates fall as asked, and warm up") {
+  using shape = learning_rate::shape;
+  learning_rate const line{2.0, 0.0, 3, 10, shape::linear}, wave{2.0, 1.0, 0, 10, shape::cosine}, fall{2.0, 0.0, 0, 10, shape::exponential};
   CHECK(line(0) == 0.5);
-  CHECK(line(2) == 1.5);
-  CHECK(line(3) == 2.0);
-  CHECK(line(8) == Approx(1.0));
-  CHECK(line(13) == 0.0);
+  CHECK(line(1) == Approx(1.0 * 0.9));
+  CHECK(line(5) == Approx(1.0));
+  CHECK(line(10) == 0.0);
   CHECK(wave(0) == 2.0);
   CHECK(wave(5) == Approx(1.5));
   CHECK(wave(10) == 1.0);
+  CHECK(fall(5) == Approx(2e-3));
+}
+
+TEST_CASE("parts taken one after the other, by two workers or on two ranks are the same batch, bit for bit") {
+  auto const together = made(), first = made(), second = made();
+  trainer one({together.get()}, 0.9), two({first.get(), second.get()}, 0.9);
+  one.accumulation = 2;
+  std::vector<std::shared_ptr<regression>> nets{made(), made()};
+  for (int i = 0; i < 5; ++i) {
+    one.step([&](std::size_t p) { return together->loss(i, std::int64_t(p), 2); }, 1e-2);
+    two.step([&](std::size_t p) { return (p ? second : first)->loss(i, std::int64_t(p), 2); }, 1e-2);
+  }
+  CHECK(at::equal(one.parameters().values(), two.parameters().values()));
+
+  std::vector<at::Tensor> shared(2);
+  on_threads(2, [&](thread_communicator const& ranks) {
+    auto const r = std::size_t(ranks.rank());
+    trainer mine({nets[r].get()}, 0.9);
+    for (int i = 0; i < 5; ++i) mine.step([&](std::size_t) { return nets[r]->loss(i, std::int64_t(r), 2); }, 1e-2, ranks);
+    shared[r] = mine.parameters().values();
+  });
+  CHECK(at::equal(shared[0], shared[1]));
+  CHECK(at::equal(shared[0], one.parameters().values()));
+}
+
+TEST_CASE("a run with SOAP resumes bit by bit, bases and all") {
+  sda_test::temporary_folder const folder;
+  using method = one_of<adamw, soap>;
+  auto const a = made(), b = made();
+  trainer whole({a.get()}, 0.9, method{soap{.frequency = 3}}), part({b.get()}, 0.9, method{soap{.frequency = 3}});
+  auto const go = [](auto& run, auto& net, int n) {
+    for (int i = 0; i < n; ++i) run.step([&](std::size_t) { return net->loss(run.steps()); }, 1e-2);
+  };
+  go(whole, a, 5);
+  whole.save(folder / "c", {});
+  go(whole, a, 6);
+  part.resume(safetensors::archive(folder / "c"));
+  go(part, b, 6);
+  CHECK(at::equal(whole.parameters().values(), part.parameters().values()));
+}
+
+TEST_CASE("training in bfloat16 follows training in float") {
+  auto const a = made(), b = made();
+  trainer plain({a.get()}, 0.9), shorter({b.get()}, 0.9);
+  shorter.precision = at::kBFloat16;
+  double last[2] = {};
+  for (int i = 0; i < 30; ++i) {
+    last[0] = plain.step([&](std::size_t) { return a->loss(i); }, 1e-2).loss;
+    last[1] = shorter.step([&](std::size_t) { return b->loss(i); }, 1e-2).loss;
+  }
+  CHECK(last[1] != last[0]);
+  CHECK(last[1] == Approx(last[0]).epsilon(0.1));   // 8 bits of mantissa, averaged over sums of twelve
+  CHECK(b->first->weight.scalar_type() == at::kFloat);
+}
+
+TEST_CASE("the loss scale halves on overflow and grows back after steps that were fine") {
+  loss_scale s{8, 3};
+  s.update(false);
+  CHECK(s.value == 4);
+  for (int i = 0; i < 3; ++i) s.update(true);
+  CHECK(s.value == 8);
+  for (int i = 0; i < 9; ++i) s.update(false);
+  CHECK(s.value == 1);
 }
 
 TEST_CASE("the denoising loss of a perfect denoiser of N(0, 1) is the variance of the posterior") {

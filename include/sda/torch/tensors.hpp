@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <sda/safetensors.hpp>
+#include <sda/torch/parameters.hpp>
 
 #include <torch/torch.h>
 
 namespace sda {
-
-using named_tensors = std::map<std::string, at::Tensor>;
 
 namespace detail {
 

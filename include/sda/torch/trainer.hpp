@@ -2,54 +2,60 @@
 #pragma once
 #include <sda/torch/optimise.hpp>
 #include <sda/torch/parameters.hpp>
+#include <sda/torch/precision.hpp>
 #include <sda/torch/tensors.hpp>
 #include <sda/trajectory/communicator.hpp>
 
-#include <array>
 #include <future>
 
 namespace sda {
 
 /// What a training run is at one moment, and how it moves on by one batch. A checkpoint is all of it: a run resumed on the
 /// same machine goes on bit by bit as if it had not stopped, when its batches are functions of the step number.
-class trainer {
+template <class Optimiser = adamw> class trainer {
  public:
-  adamw optimiser;
-  double clip = 1;   // gradients are scaled down to this norm
+  Optimiser optimiser;
+  double clip = 1;                          // gradients are scaled down to this norm
+  std::size_t accumulation = 1;             // parts of a batch that a module takes one after the other
+  at::ScalarType precision = at::kFloat;    // of the forward pass: see autocast; half is trained with a loss scale
 
   /// Modules built the same way; the first one's parameters count. Each takes a part of every batch, on a thread of its own:
   /// on a busy CPU that is much faster than threads inside each operation. They must outlive the trainer.
-  trainer(std::vector<torch::nn::Module*> const& modules, double average_decay)
-      : parameters_(first(modules)), moments_(optimiser.memory(parameters_.values())), average_{average_decay, parameters_.values().clone()} {
+  trainer(std::vector<torch::nn::Module*> const& modules, double average_decay, Optimiser o = {})
+      : optimiser(std::move(o)), parameters_(first(modules)), memory_(optimiser.memory(parameters_.layout(), parameters_.values())),
+        average_{average_decay, parameters_.values().clone()} {
     for (std::size_t i = 1; i < modules.size(); ++i) replicas_.push_back(parameters_.replica(*modules[i]));
   }
 
   std::int64_t steps() const { return steps_; }       // batches seen
   std::int64_t skipped() const { return skipped_; }   // of them, those with a loss or gradient that was not finite
+  /// Parts of this rank's batch: part i goes through module i % modules.
+  std::size_t parts() const { return accumulation * (1 + replicas_.size()); }
   flat_parameters const& parameters() const { return parameters_; }
 
   struct outcome {
-    double loss, gradient;   // the gradient's norm before clipping
+    double loss, gradient;   // the mean over parts and ranks, and the gradient's norm before clipping
   };
-  /// loss(i) builds the mean loss of the i-th module's part of this rank's batch; parts are equal, their gradients averaged, then
-  /// those of the ranks, if there are several. A batch whose gradient is not finite changes nothing but skipped().
+  /// loss(i) builds the mean loss of part i of this rank's batch; parts are equal, their gradients averaged, with those of
+  /// the other ranks. A batch whose gradient is not finite changes nothing but skipped() and the loss scale.
   template <class Loss, class Ranks = solo> outcome step(Loss const& loss, double learning_rate, Ranks const& ranks = {}) {
-    double const mean_loss = differentiate(loss);
-    if constexpr (requires { ranks.all_reduce(parameters_.gradients()); }) {
-      if (ranks.size() > 1) {
-        ranks.all_reduce(parameters_.gradients());
-        at::Tensor(parameters_.gradients()).div_(ranks.size());
-      }
+    double const shrink = 1 / (scale() * double(parts()) * ranks.size());
+    at::Tensor gradients = parameters_.gradients();
+    auto total = at::full({1}, differentiate(loss) / (double(parts()) * ranks.size()), at::kDouble);
+    if constexpr (requires { ranks.all_reduce(total); }) {
+      if (ranks.size() > 1) ranks.all_reduce(gradients), ranks.all_reduce(total);
     } else {
       require(ranks.size() == 1, "trainer: ", ranks.size(), " ranks without all_reduce");
     }
+    if (shrink != 1) gradients.mul_(shrink);
     ++steps_;
-    outcome const o{mean_loss, clip_gradients(parameters_.gradients(), clip)};
+    outcome const o{total.template item<double>(), clip_gradients(gradients, clip)};
+    scale_.update(std::isfinite(o.gradient));
     if (!std::isfinite(o.gradient)) {
       ++skipped_;
       return o;
     }
-    optimiser.step(parameters_.values(), parameters_.gradients(), moments_, learning_rate);
+    optimiser.step(parameters_.values(), gradients, memory_, learning_rate);
     average_.update(parameters_.values());
     return o;
   }
@@ -73,20 +79,20 @@ class trainer {
 
   /// Everything, with a configuration in JSON of the caller's.
   void save(std::filesystem::path const& path, nlohmann::json const& config) const {
-    named_tensors all;
-    for (auto const& [prefix, flat] : flats())
-      for (auto const& [name, t] : parameters_.named(flat)) all[prefix + name] = t;
-    nlohmann::json const counts{{"steps", steps_}, {"skipped", skipped_}, {"optimiser_steps", moments_.steps}, {"average_updates", average_.updates}};
-    write_tensors(path, all, {{"config", config.dump()}, {"counts", counts.dump()}});
+    nlohmann::json const counts{{"steps", steps_},       {"skipped", skipped_},     {"optimiser_steps", memory_steps(memory_)}, {"average_updates", average_.updates},
+                                {"scale", scale_.value}, {"scale_good", scale_.good}};
+    write_tensors(path, everything(), {{"config", config.dump()}, {"counts", counts.dump()}});
   }
   void resume(safetensors::archive const& from) {
     require(from.metadata().count("counts") != 0, from.path().string(), " is no checkpoint: it counts no steps");
-    for (auto const& [prefix, flat] : flats()) read_tensors(from, parameters_.named(flat), prefix);
+    read_tensors(from, everything());
     auto const counts = nlohmann::json::parse(from.metadata().at("counts"));
     counts.at("steps").get_to(steps_);
     counts.at("skipped").get_to(skipped_);
-    counts.at("optimiser_steps").get_to(moments_.steps);
+    counts.at("optimiser_steps").get_to(memory_steps(memory_));
     counts.at("average_updates").get_to(average_.updates);
+    counts.at("scale").get_to(scale_.value);
+    counts.at("scale_good").get_to(scale_.good);
   }
 
  private:
@@ -94,33 +100,50 @@ class trainer {
     require(!modules.empty(), "trainer: no module");
     return *modules.front();
   }
+  template <class Memory> static decltype(auto) memory_steps(Memory& m) {
+    if constexpr (requires { m.steps(); }) return m.steps();
+    else return (m.steps);
+  }
+  double scale() const { return precision == at::kHalf ? scale_.value : 1; }
 
+  // Leaves the summed gradients of all parts, times the scale, in parameters_.gradients(); returns the sum of the losses.
   template <class Loss> double differentiate(Loss const& loss) {
-    auto const part = [&](std::size_t i) {
+    std::size_t const modules = 1 + replicas_.size();
+    auto const work = [&](std::size_t module) {
       torch::AutoGradMode const on(true);
-      at::Tensor((i ? replicas_[i - 1] : parameters_).gradients()).zero_();
-      at::Tensor const value = loss(i);
-      value.backward();
-      return value.template item<double>();
+      at::Tensor((module ? replicas_[module - 1] : parameters_).gradients()).zero_();
+      double sum = 0;
+      for (std::size_t a = 0; a < accumulation; ++a) {
+        at::Tensor value;
+        {
+          autocast const shorter(parameters_.values().device().type(), precision);
+          value = loss(a * modules + module).to(at::kFloat);
+        }
+        (value * scale()).backward();
+        sum += value.template item<double>();
+      }
+      return sum;
     };
     std::vector<std::future<double>> others;
-    for (std::size_t i = 1; i <= replicas_.size(); ++i) others.push_back(std::async(std::launch::async, part, i));
-    double total = part(0);
+    for (std::size_t i = 1; i < modules; ++i) others.push_back(std::async(std::launch::async, work, i));
+    double total = work(0);
     for (auto& o : others) total += o.get();
     for (auto const& r : replicas_) at::Tensor(parameters_.gradients()).add_(r.gradients());
-    double const parts = double(1 + replicas_.size());
-    if (parts > 1) at::Tensor(parameters_.gradients()).div_(parts);
-    return total / parts;
+    return total;
   }
 
-  std::array<std::pair<std::string, at::Tensor>, 4> flats() const {
-    return {{{"parameters/", parameters_.values()}, {"average/", average_.average}, {"mean/", moments_.mean}, {"square/", moments_.square}}};
+  named_tensors everything() const {
+    auto all = parameters_.layout().named(parameters_.values(), "parameters/");
+    all.merge(parameters_.layout().named(average_.average, "average/"));
+    all.merge(memory_.state(parameters_.layout()));
+    return all;
   }
 
   flat_parameters parameters_;
   std::vector<flat_parameters> replicas_;
-  adamw::memory_type moments_;
+  typename Optimiser::memory_type memory_;
   moving_average average_;
+  loss_scale scale_;
   std::int64_t steps_ = 0, skipped_ = 0;
 };
 

@@ -74,6 +74,22 @@ class thread_communicator {
             columns(whole));
   }
 
+  /// The sum over all ranks, the same bits on each: added up in the order of the ranks.
+  template <State S> void all_reduce(S& x) const {
+    S const mine = clone(x);
+    group_->publish(rank_, &mine);
+    group_->wait();
+    int stranger = -1;
+    for (int r = 0; r < size(); ++r) {
+      S const& other = *static_cast<S const*>(group_->published(r));
+      if (rows(other) != rows(x) || columns(other) != columns(x)) stranger = r;
+      else if (r == 0) lincomb(x, term{1.0, other});
+      else lincomb(x, term{1.0, x}, term{1.0, other});
+    }
+    group_->wait();
+    require(stranger < 0, "all_reduce: ranks ", rank_, " and ", stranger, " bring different shapes, mine is ", rows(x), " x ", columns(x));
+  }
+
  private:
   detail::thread_group* group_;
   int rank_;
