@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include "layers.hpp"
+#include "options.hpp"
+#include "saturation.hpp"
+
+#include <array>
+
+// The convolutional autoencoder of Appa (arXiv:2504.18720): the sphere as an image, wrapped around in longitude.
+
+namespace appa {
+
+/// The options of a configuration's `ae` that this network has, by their names there.
+struct cae_options {
+  index_t in_channels = 71;
+  std::array<index_t, 2> shape{721, 1440};                         // latitudes, longitudes
+  index_t resize = 32;                                             // grid points a latent cell is wide
+  index_t lat_channels = 64;
+  std::vector<index_t> hid_channels{64, 128, 256, 512, 768, 1024};   // by level, each half as fine as the one before
+  std::vector<index_t> hid_blocks{3, 3, 3, 3, 3, 3};
+  bool pixel_shuffle = true, identity_init = true, checkpointing = false;
+  index_t ffn_factor = 1;
+  double dropout = 0, noise_level = 0;
+  std::array<index_t, 2> patch_size{1, 1};
+  saturation saturate;
+};
+
+inline void from_json(nlohmann::json const& j, cae_options& o) {
+  option(j, "in_channels", o.in_channels), option(j, "shape", o.shape), option(j, "resize", o.resize), option(j, "lat_channels", o.lat_channels);
+  option(j, "hid_channels", o.hid_channels), option(j, "hid_blocks", o.hid_blocks), option(j, "ffn_factor", o.ffn_factor);
+  option(j, "pixel_shuffle", o.pixel_shuffle), option(j, "identity_init", o.identity_init), option(j, "checkpointing", o.checkpointing);
+  option(j, "dropout", o.dropout), option(j, "noise_level", o.noise_level), option(j, "patch_size", o.patch_size);
+  option(j, "saturation", o.saturate.kind), option(j, "saturation_bound", o.saturate.bound);
+}
+
+/// Images [rows, c, h, w] with blocks of y x x pixels as channels, c y x of them in this order; and back.
+inline at::Tensor space_to_depth(at::Tensor const& image, index_t y, index_t x) {
+  if (y == 1 && x == 1) return image;
+  auto const s = image.sizes();
+  return image.view({s[0], s[1], s[2] / y, y, s[3] / x, x}).permute({0, 2, 4, 1, 3, 5}).reshape({s[0], s[2] / y, s[3] / x, s[1] * y * x}).permute({0, 3, 1, 2});
+}
+inline at::Tensor depth_to_space(at::Tensor const& image, index_t y, index_t x) {
+  if (y == 1 && x == 1) return image;
+  auto const s = image.sizes();
+  index_t const c = s[1] / (y * x);
+  return image.permute({0, 2, 3, 1}).reshape({s[0], s[2], s[3], c, y, x}).permute({0, 1, 4, 2, 5, 3}).reshape({s[0], s[2] * y, s[3] * x, c}).permute({0, 3, 1, 2});
+}
+
+/// x + W₂ silu(W₁ norm(x)), where norm gives the channels of a pixel zero mean and unit variance (of divisor c - 1).
+class residual_block : public torch::nn::Module {
+ public:
+  residual_block(index_t channels, cae_options const& o) : dropout_(o.dropout), checkpointing_(o.checkpointing) {
+    epsilon_ = register_module("norm", std::make_shared<torch::nn::Module>())->register_buffer("eps", at::scalar_tensor(1e-5f));
+    first = place(*this, "ffn.0", std::make_shared<convolution>(channels, o.ffn_factor * channels));
+    last = place(*this, "ffn.3", std::make_shared<convolution>(o.ffn_factor * channels, channels));
+  }
+
+  at::Tensor operator()(at::Tensor const& x) const {
+    auto const s = x.sizes();
+    auto const keep = dropout_mask({s[0], first->weight.size(0), s[2], s[3]}, x.options(), is_training() ? dropout_ : 0);
+    auto const f = [=, self = shared_from_this(), this](sda::detail::tensor_list const& a) {
+      return a[0] + (*last)(dropped(at::silu((*first)(normalised(a[0]))), keep));
+    };
+    return checkpointing_ ? sda::checkpointed(f, {x}, trained(*this)) : f({x});
+  }
+
+  std::shared_ptr<convolution> first, last;
+
+ private:
+  // Layer normalisation has the divisor c: its epsilon and a factor make up for that.
+  at::Tensor normalised(at::Tensor const& x) const {
+    auto const c = x.size(1);
+    double const ratio = double(c - 1) / double(c);
+    auto const factor = at::full({c}, std::sqrt(ratio), x.options());
+    return at::layer_norm(x.permute({0, 2, 3, 1}), {c}, factor, {}, ratio * epsilon_.item<double>()).permute({0, 3, 1, 2});
+  }
+
+  at::Tensor epsilon_;
+  double dropout_;
+  bool checkpointing_;
+};
+
+/// Fields [rows, pixels, channels] to latents [rows, cells, latents] and back; pixels and cells run along circles of latitude.
+///
+///   encode: pad, then for each level: halve (level 0: patches), convolve, residual blocks;   convolve, saturate
+///   decode: convolve, then for each level from the last: residual blocks, convolve, double (level 0: patches);   crop
+///
+/// Padding wraps around in longitude and is zero beyond the poles, so that cells tile the image and one column of cells on
+/// either side repeats.
+class cae : public torch::nn::Module {
+ public:
+  explicit cae(cae_options o) : options(std::move(o)) {
+    check();
+    index_t const levels = std::ssize(options.hid_channels);
+    for (index_t i = 0; i < levels; ++i) place_level(i, levels);
+  }
+
+  at::Tensor encode(at::Tensor const& x) const { return options.saturate(tokens(descend(pad(image(x, options.shape))))); }
+  at::Tensor decode(at::Tensor const& z) const { return tokens(crop(ascend(image(noised(z), cells())))); }
+
+  index_t channels() const { return options.in_channels; }
+  index_t latents() const { return options.lat_channels; }
+
+  /// Rows and columns of latent cells.
+  std::array<index_t, 2> cells() const {
+    auto const [top, bottom, left, right] = margins();
+    return {(top + options.shape[0] + bottom) / options.resize, (left + options.shape[1] + right) / options.resize};
+  }
+
+  /// Random values, with which levels begin near the identity and residual blocks at it.
+  void initialise(sda::key k) {
+    torch::NoGradGuard const off;
+    initialise_maps(*this, sda::generator(k, at::kCPU));
+    for (auto const* side : {&encoder_, &decoder_})
+      for (auto const& l : *side)
+        for (auto const& b : l.blocks) b->last->weight.mul_(1e-2);
+    if (!options.identity_init) return;
+    for (std::size_t i = 0; i + 1 < encoder_.size(); ++i) near_identity(*encoder_[i + 1].convolve), near_identity(*decoder_[i + 1].convolve);
+    near_identity(*into_latents_), near_identity(*from_latents_);
+  }
+
+  // The steps that encode and decode are made of.
+
+  static at::Tensor image(at::Tensor const& x, std::array<index_t, 2> const& shape) {
+    sda::require(x.dim() == 3 && x.size(1) == shape[0] * shape[1], "cae: ", c10::str(x.sizes()), " is no [rows, ", shape[0], " x ", shape[1], ", channels]");
+    return x.view({x.size(0), shape[0], shape[1], x.size(2)}).permute({0, 3, 1, 2});
+  }
+  static at::Tensor tokens(at::Tensor const& x) { return x.permute({0, 2, 3, 1}).flatten(1, 2); }
+
+  at::Tensor pad(at::Tensor const& x) const {
+    auto const [top, bottom, left, right] = margins();
+    auto const ring = at::cat({x.narrow(3, x.size(3) - left, left), x, x.narrow(3, 0, right)}, 3);
+    return at::constant_pad_nd(ring, {0, 0, top, bottom});
+  }
+  at::Tensor crop(at::Tensor const& x) const {
+    auto const [top, bottom, left, right] = margins();
+    return x.narrow(2, top, options.shape[0]).narrow(3, left, options.shape[1]);
+  }
+
+  at::Tensor descend(at::Tensor x) const {
+    auto const [y, w] = options.patch_size;
+    for (std::size_t i = 0; i < encoder_.size(); ++i) {
+      if (i == 0) x = space_to_depth(x, y, w);
+      if (i > 0 && options.pixel_shuffle) x = space_to_depth(x, 2, 2);
+      x = (*encoder_[i].convolve)(x);
+      for (auto const& block : encoder_[i].blocks) x = (*block)(x);
+    }
+    return (*into_latents_)(x);
+  }
+  at::Tensor ascend(at::Tensor x) const {
+    auto const [y, w] = options.patch_size;
+    x = (*from_latents_)(x);
+    for (std::size_t i = decoder_.size(); i-- > 0;) {
+      for (auto const& block : decoder_[i].blocks) x = (*block)(x);
+      if (i > 0 && !options.pixel_shuffle) x = at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)});
+      x = (*decoder_[i].convolve)(x);
+      if (i > 0 && options.pixel_shuffle) x = depth_to_space(x, 2, 2);
+      if (i == 0) x = depth_to_space(x, y, w);
+    }
+    return x;
+  }
+
+  cae_options const options;
+
+ private:
+  // Level i, with the convolution that leads to it from the finer level, or back.
+  struct level {
+    std::shared_ptr<convolution> convolve;
+    std::vector<std::shared_ptr<residual_block>> blocks;
+  };
+
+  void place_level(index_t i, index_t levels) {
+    auto const& o = options;
+    auto const number = [](index_t n) { return "." + std::to_string(n); };
+    auto const conv = [this](std::string const& path, index_t in, index_t out, index_t stride = 1) {
+      return place(*this, path, std::make_shared<convolution>(in, out, stride));
+    };
+    index_t const width = o.hid_channels[std::size_t(i)], blocks = o.hid_blocks[std::size_t(i)], last = levels - 1;
+    index_t const patch = o.patch_size[0] * o.patch_size[1] * o.in_channels, finer = i ? o.hid_channels[std::size_t(i - 1)] : patch;
+    auto const down = "encoder.descent" + number(i), up = "decoder.ascent" + number(last - i);
+    index_t const first = i == last ? 1 : 0;   // the deepest level of the decoder begins with a convolution
+
+    level in, out;
+    bool const folds = i > 0 && o.pixel_shuffle;
+    in.convolve = conv(down + (folds ? ".0.1" : ".0"), folds ? 4 * finer : finer, width, i > 0 && !folds ? 2 : 1);
+    if (i == last) from_latents_ = conv(up + ".0", o.lat_channels, width);
+    for (index_t b = 0; b < blocks; ++b) {
+      in.blocks.push_back(place(*this, down + number(1 + b), std::make_shared<residual_block>(width, o)));
+      out.blocks.push_back(place(*this, up + number(first + b), std::make_shared<residual_block>(width, o)));
+    }
+    if (i == last) into_latents_ = conv(down + number(1 + blocks), width, o.lat_channels);
+    out.convolve = conv(up + number(first + blocks) + (i == 0 ? "" : folds ? ".0" : ".1"), width, folds ? 4 * finer : finer);
+    encoder_.push_back(std::move(in)), decoder_.push_back(std::move(out));
+  }
+
+  void check() const {
+    auto const& o = options;
+    auto const levels = o.hid_channels.size();
+    sda::require(levels > 0 && o.hid_blocks.size() == levels, "cae: ", levels, " hid_channels and ", o.hid_blocks.size(), " hid_blocks");
+    sda::require(o.in_channels > 0 && o.lat_channels > 0 && o.ffn_factor > 0 && o.shape[0] > 0 && o.shape[1] > 0, "cae: sizes must be positive");
+    for (index_t const p : o.patch_size)
+      sda::require(p > 0 && p << (levels - 1) == o.resize, "cae: patches of ", p, ", halved ", levels - 1, " times, are no resize of ", o.resize);
+    auto const [top, bottom, left, right] = margins();
+    sda::require(left <= o.shape[1] && right <= o.shape[1], "cae: a ring of ", o.shape[1], " points is too short to be wrapped by ", left, " and ", right);
+  }
+
+  // Points to add: top, bottom, left, right.
+  std::array<index_t, 4> margins() const {
+    index_t const f = options.resize, h = (f - options.shape[0] % f) % f, w = (f - options.shape[1] % f) % f + 2 * f;
+    return {h / 2, h - h / 2, w / 2, w - w / 2};
+  }
+
+  at::Tensor noised(at::Tensor const& z) const {
+    return is_training() && options.noise_level > 0 ? z + options.noise_level * at::randn_like(z) : z;
+  }
+
+  // Each output channel looks at one pixel of the input channel of its number, and a little at the rest.
+  static void near_identity(convolution& c) {
+    c.weight.mul_(1e-2);
+    index_t const in = c.weight.size(1);
+    for (index_t o = 0; o < c.weight.size(0); ++o) c.weight[o][o % in][1][1].add_(1);
+  }
+
+  std::vector<level> encoder_, decoder_;   // by level, the finest first
+  std::shared_ptr<convolution> into_latents_, from_latents_;
+};
+
+}  // namespace appa

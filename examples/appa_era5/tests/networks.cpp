@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <torch_test.hpp>
+
+#include <sda/prior/encoder.hpp>
+#include <sda/torch/tensors.hpp>
+
+#include "network/cae.hpp"
+#include "network/latent_prior.hpp"
+#include "network/vidit.hpp"
+
+using namespace appa;
+
+namespace {
+
+index_t numbers_in(torch::nn::Module const& net) {
+  index_t total = 0;
+  for (auto const& p : net.parameters()) total += p.numel();
+  return total;
+}
+
+cae_options small_cae() {
+  cae_options o;
+  o.in_channels = 3, o.shape = {9, 16}, o.resize = 4, o.lat_channels = 2;
+  o.hid_channels = {4, 6, 8}, o.hid_blocks = {1, 1, 1};
+  return o;
+}
+vidit_options small_vidit() {
+  vidit_options o;
+  o.state = {3, 4, 2}, o.blanket_size = 4, o.mod_features = 8, o.hid_channels = 16, o.hid_blocks = 2, o.attention_heads = 2;
+  return o;
+}
+at::Tensor some_dates(index_t n) { return at::tensor({2020, 2, 29, 12}, at::kLong).expand({n, 4}); }
+
+}  // namespace
+
+TEST_CASE("the published autoencoders have the published numbers of parameters and of latents") {
+  cae_options o;
+  cae const f32c64(o);   // memory is asked for, but never touched
+  CHECK(numbers_in(f32c64) == 313'174'727);
+  CHECK(sda::state_of(f32c64).size() == 208);
+  CHECK(f32c64.cells() == std::array<index_t, 2>{23, 47});
+  o.lat_channels = 128;
+  CHECK(numbers_in(cae(o)) == 314'354'439);
+  o.lat_channels = 256, o.resize = 64;
+  o.hid_channels.push_back(1536), o.hid_blocks.push_back(3);
+  cae const f64c256(o);
+  CHECK(numbers_in(f64c256) == 687'147'911);
+  CHECK(f64c256.cells() == std::array<index_t, 2>{12, 25});
+}
+
+TEST_CASE("the published transformers have the published numbers of parameters, blocks and tokens") {
+  vidit_options o;
+  vidit const large(o);
+  CHECK(numbers_in(large) == 222'951'552);
+  CHECK(numbers_in(*large.blocks().front()) == 13'709'056);
+  CHECK(sda::state_of(large).size() == 200);
+  CHECK(large.coordinates().size(0) == 12'972);
+  o.state[2] = 128;
+  CHECK(numbers_in(vidit(o)) == 223'213'824);
+}
+
+TEST_CASE("padding wraps longitudes around, and cropping undoes it") {
+  cae const net(small_cae());
+  auto const x = at::randn({2, 3, 9, 16}), wide = net.pad(x);
+  CHECK(wide.sizes() == at::IntArrayRef({2, 3, 12, 24}));
+  CHECK(net.crop(wide).equal(x));
+  CHECK(wide.narrow(3, 0, 8).equal(wide.narrow(3, 16, 8)));
+}
+
+TEST_CASE("a fresh autoencoder passes on what it sees, and its latents keep within their bound") {
+  cae net(small_cae());
+  net.initialise(sda::key{1});
+  torch::NoGradGuard const off;
+  auto const named = sda::state_of(net);
+  auto const down = named.at("encoder.descent.1.0.1.weight"), residual = named.at("encoder.descent.1.1.ffn.3.weight");
+  auto rest = down.clone();
+  for (index_t o = 0; o < 6; ++o) rest[o][o][1][1] -= 1;
+  CHECK(rest.abs().max().item<double>() < 1e-2 / std::sqrt(16 * 9.) * 1.001);
+  CHECK(residual.abs().max().item<double>() < 1e-2 / std::sqrt(6 * 9.) * 1.001);
+  CHECK(net.encode(100 * at::randn({2, 144, 3})).abs().max().item<double>() <= 5);
+}
+
+TEST_CASE("an autoencoder is an Encoder, whose decoder's products agree: <u, J v> = <J' u, v>") {
+  auto const net = std::make_shared<cae>(small_cae());
+  net->initialise(sda::key{1});
+  net->to(at::kDouble);
+  latent_space const space{net, at::kCPU, at::kDouble};
+  using array = sda::host_array<double>;
+  static_assert(sda::Encoder<latent_space<cae>, array> && sda::Encoder<latent_space<cae>, at::Tensor>);
+  auto const z = sda_test::normals(2, 36, sda::key{2}), v = sda_test::normals(2, 36, sda::key{3}), u = sda_test::normals(2, 9 * 16 * 3, sda::key{4});
+  auto const at_z = sda::linearize(space.decoder(), z);
+  CHECK((u * at_z.jvp(v)).sum() == Approx((at_z.vjp(u) * v).sum()).epsilon(1e-12));
+  CHECK(sda::columns(space.encode(at_z.value())) == 36);
+}
+
+TEST_CASE("a window of other dates is another prior, and rows may have dates of their own") {
+  auto const net = std::make_shared<vidit>(small_vidit());
+  net->initialise(sda::key{1});
+  torch::NoGradGuard const off;
+  latent_prior const prior{net};
+  auto const x = at::randn({2, 96});
+  auto const winter = some_dates(4), summer = at::tensor({2020, 7, 1, 0}, at::kLong).expand({4, 4});
+  auto const a = prior.at(winter)(x, {1, 1}), b = prior.at(summer)(x, {1, 1}), both = prior.at(at::stack({winter, summer}))(x, {1, 1});
+  CHECK(!at::allclose(a, b, 1e-3, 1e-4));
+  CHECK(at::allclose(both[0], a[0], 1e-5, 1e-6));
+  CHECK(at::allclose(both[1], b[1], 1e-5, 1e-6));
+}
+
+TEST_CASE("options that make no network are errors") {
+  auto c = small_cae();
+  c.resize = 8;
+  CHECK_THROWS_AS(cae(c), sda::error);
+  auto v = small_vidit();
+  v.attention_heads = 3;
+  CHECK_THROWS_AS(vidit(v), sda::error);
+  vidit const net(small_vidit());
+  CHECK_THROWS_AS(net.forward(at::zeros({1, 95}), at::zeros({1}), some_dates(4)), sda::error);
+  CHECK_THROWS_AS(net.forward(at::zeros({1, 96}), at::zeros({1}), some_dates(5)), sda::error);
+  CHECK_THROWS_AS((saturation{"soft", 5}(at::zeros({1}))), sda::error);
+}
