@@ -49,7 +49,7 @@ TEST_CASE("attention by tiles is attention, and so are its derivatives") {
                    random({1, 1, 1, 1}), 1e-11);
 }
 
-TEST_CASE("attention to neighbours is attention under a mask; who sees nobody becomes zero") {
+TEST_CASE("attention to neighbours is attention under a mask, and who sees nobody becomes zero") {
   torch::manual_seed(3);
   std::int64_t const m = 40, n = 30, d = 4;
   auto const mask = at::rand({m, n}) < 0.2;

@@ -171,7 +171,7 @@ class cae : public torch::nn::Module {
 
   void place_level(index_t i, index_t levels) {
     auto const& o = options;
-    auto const number = [](index_t n) { return "." + std::to_string(n); };
+    auto const number = [](index_t n) { return std::string(".").append(std::to_string(n)); };
     auto const conv = [this](std::string const& path, index_t in, index_t out, index_t stride = 1) {
       return place(*this, path, std::make_shared<convolution>(in, out, stride));
     };

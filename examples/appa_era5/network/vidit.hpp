@@ -125,7 +125,7 @@ class vidit : public torch::nn::Module {
     from_position_ = place(*this, "positional_embedding.2", std::make_shared<linear>(3 * width, width));
     level_ = place(*this, "diffusion_time_encoder", std::make_shared<sine_encoding>(options.mod_features));
     for (index_t i = 0; i < options.hid_blocks; ++i)
-      blocks_.push_back(place(*this, "blocks." + std::to_string(i), std::make_shared<vidit_block>(options)));
+      blocks_.push_back(place(*this, std::string("blocks.").append(std::to_string(i)), std::make_shared<vidit_block>(options)));
     if (!options.window_size.empty()) seen_ = neighbours();
   }
 
