@@ -2,7 +2,7 @@
 # Side doors: sda::NAME is sda::sda and one third party, and exists exactly where that party was found. This file serves
 # the build here and, installed, find_package(sda COMPONENTS eigen torch ...).
 
-set(sda_adapters eigen openmp safetensors netcdf torch mpi cli yaml zip benchmark)
+set(sda_adapters eigen openmp safetensors netcdf fftw torch mpi cli yaml zip benchmark)
 if(SDA_CUDA)
   list(APPEND sda_adapters cuda)
 endif()
@@ -29,6 +29,13 @@ macro(sda_find_by_pkg_config prefix module)
 endmacro()
 macro(sda_find_netcdf)
   sda_find_by_pkg_config(SDA_NETCDF netcdf)
+endmacro()
+macro(sda_find_fftw)
+  find_package(PkgConfig QUIET)
+  if(PkgConfig_FOUND)
+    pkg_check_modules(SDA_FFTW QUIET IMPORTED_TARGET GLOBAL fftw3)
+  endif()
+  set(party PkgConfig::SDA_FFTW)
 endmacro()
 macro(sda_find_torch)   # Debian's 1.13, or any 2.x through CMAKE_PREFIX_PATH
   if(NOT TARGET torch)
