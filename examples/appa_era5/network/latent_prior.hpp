@@ -32,21 +32,4 @@ template <class Net> latent_prior(std::shared_ptr<Net>) -> latent_prior<Net>;
 template <class Net> latent_prior(std::shared_ptr<Net>, torch::Device) -> latent_prior<Net>;
 template <class Net> latent_prior(std::shared_ptr<Net>, torch::Device, at::ScalarType) -> latent_prior<Net>;
 
-/// An autoencoder with encode(x) and decode(z), of [rows, points, channels], as an Encoder of rows of numbers.
-template <class Net> struct latent_space {
-  std::shared_ptr<Net> net;
-  torch::Device device = at::kCPU;
-  at::ScalarType type = at::kFloat;
-
-  template <sda::State S> S encode(S const& x) const {
-    return sda::torch_function{[net = net](at::Tensor const& a) { return net->encode(a.view({a.size(0), -1, net->channels()})).flatten(1); }, device, type}(x);
-  }
-  auto decoder() const {
-    return sda::torch_function{[net = net](at::Tensor const& z) { return net->decode(z.view({z.size(0), -1, net->latents()})).flatten(1); }, device, type};
-  }
-};
-template <class Net> latent_space(std::shared_ptr<Net>) -> latent_space<Net>;
-template <class Net> latent_space(std::shared_ptr<Net>, torch::Device) -> latent_space<Net>;
-template <class Net> latent_space(std::shared_ptr<Net>, torch::Device, at::ScalarType) -> latent_space<Net>;
-
 }  // namespace appa

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <torch_test.hpp>
 
-#include <sda/prior/encoder.hpp>
 #include <sda/torch/tensors.hpp>
 
 #include "network/cae.hpp"
 #include "network/latent_prior.hpp"
+#include "network/latent_space.hpp"
 #include "network/vidit.hpp"
 
 using namespace appa;
@@ -84,7 +84,7 @@ TEST_CASE("an autoencoder is an Encoder, whose decoder's products agree: <u, J v
   auto const net = std::make_shared<cae>(small_cae());
   net->initialise(sda::key{1});
   net->to(at::kDouble);
-  latent_space const space{net, at::kCPU, at::kDouble};
+  latent_space<cae> const space{net, at::kCPU, at::kDouble, {}, {}};
   using array = sda::host_array<double>;
   static_assert(sda::Encoder<latent_space<cae>, array> && sda::Encoder<latent_space<cae>, at::Tensor>);
   auto const z = sda_test::normals(2, 36, sda::key{2}), v = sda_test::normals(2, 36, sda::key{3}), u = sda_test::normals(2, 9 * 16 * 3, sda::key{4});

@@ -1,32 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <torch_test.hpp>
-
-#include <golden.hpp>
-#include <sda/torch/tensors.hpp>
+#include "golden_torch.hpp"
 
 #include "network/cae.hpp"
 #include "network/latent_prior.hpp"
 #include "network/vidit.hpp"
 
 using namespace appa;
-using sda_test::golden;
+using namespace sda_test;
 
 namespace {
-
-at::Tensor stored(golden const& file, std::string const& name, at::ScalarType type) {
-  auto const t = sda::to_torch(file[name]);
-  return t.is_floating_point() ? t.to(type) : t;
-}
-
-/// max |a - b| / max |b| against outputs/name: the file's tolerance in double, twenty times the stored error in float.
-void compare(golden const& file, std::string const& name, at::Tensor const& found) {
-  auto const expected = sda::to_torch(file["outputs/" + name]).to(at::kDouble);
-  INFO(file.path().filename().string() << ", " << name << ", " << found.toString());
-  REQUIRE(found.sizes() == expected.sizes());
-  double const distance = ((found.to(at::kDouble) - expected).abs().max() / expected.abs().max().clamp_min(1e-300)).item<double>();
-  double const slack = found.scalar_type() == at::kDouble ? file.tolerance() : std::max(20 * file.config["float32_error"].value(name, 0.), 1e-6);
-  CHECK(distance <= slack);
-}
 
 /// Every file of a kind, in double and in float: f(file, type).
 template <class F> void each_file(std::string const& kind, F const& f) {
@@ -34,13 +16,6 @@ template <class F> void each_file(std::string const& kind, F const& f) {
   if (files.empty()) SDA_SKIP("no " + kind + "* reference values");
   for (auto const& path : files)
     for (auto const type : {at::kDouble, at::kFloat}) f(golden(path), type);
-}
-
-/// A network in its type, with the weights of the file.
-template <class Net> void load(Net& net, golden const& file, at::ScalarType type, std::string const& prefix = "weights/") {
-  sda::read_tensors(file, sda::state_of(net), prefix);
-  net.to(type);
-  net.eval();
 }
 
 void compare_gradients(golden const& file, std::string const& prefix, at::Tensor const& loss, torch::nn::Module const& net) {
@@ -79,7 +54,7 @@ TEST_CASE("golden: the convolutional autoencoder, step by step, with its derivat
     for (bool const checkpointing : {false, true}) {
       options.checkpointing = checkpointing;
       cae net(options);
-      load(net, file, type);
+      load_weights(net, file, type);
       auto const input = [&](char const* name) { return stored(file, std::string("inputs/") + name, type); };
       auto const x = input("x"), z = input("z");
 
@@ -117,7 +92,7 @@ TEST_CASE("golden: the space-time vision transformer, step by step, its denoiser
     for (bool const checkpointing : {false, true}) {
       options.checkpointing = checkpointing;
       auto const net = std::make_shared<vidit>(options);
-      load(*net, file, type);
+      load_weights(*net, file, type);
       auto const input = [&](char const* name) { return stored(file, std::string("inputs/") + name, type); };
       auto const x = input("x"), dates = input("date"), time = input("backbone_time"), where = net->coordinates().to(type);
 
