@@ -69,11 +69,11 @@ class icosphere {
   /// Vertices in the order in which the faces, division by division, show them.
   std::vector<std::int64_t> first_visits() const {
     std::vector<std::int64_t> order;
-    std::vector<bool> met(vertices_.size());
+    std::vector<char> met(vertices_.size());
     for (auto const& division : faces_)
       for (auto const& [a, b, c] : division)
         for (auto const v : {a, c, b})
-          if (!std::exchange(met[std::size_t(v)], true)) order.push_back(v);
+          if (!std::exchange(met[std::size_t(v)], char(1))) order.push_back(v);
     return order;
   }
 

@@ -76,6 +76,14 @@ inline at::Tensor dropout_mask(at::IntArrayRef shape, at::TensorOptions const& o
 }
 inline at::Tensor dropped(at::Tensor const& x, at::Tensor const& mask) { return mask.defined() ? x * mask : x; }
 
+/// Moves a network; its floating numbers become of this type, unlike with Module::to its integers stay what they are.
+inline void convert(torch::nn::Module& m, at::Device device, at::ScalarType type) {
+  torch::NoGradGuard const off;
+  auto const move = [&](at::Tensor t) { t.set_data(t.to(device, t.is_floating_point() ? type : t.scalar_type())); };
+  for (auto const& p : m.parameters()) move(p);
+  for (auto const& b : m.buffers()) move(b);
+}
+
 /// The parameters that gradients are wanted of.
 inline std::vector<at::Tensor> trained(torch::nn::Module const& m) {
   std::vector<at::Tensor> out;

@@ -83,7 +83,7 @@ TEST_CASE("a fresh autoencoder passes on what it sees, and its latents keep with
 TEST_CASE("an autoencoder is an Encoder, whose decoder's products agree: <u, J v> = <J' u, v>") {
   auto const net = std::make_shared<cae>(small_cae());
   net->initialise(sda::key{1});
-  net->to(at::kDouble);
+  convert(*net, at::kCPU, at::kDouble);
   latent_space<cae> const space{net, at::kCPU, at::kDouble, {}, {}};
   using array = sda::host_array<double>;
   static_assert(sda::Encoder<latent_space<cae>, array> && sda::Encoder<latent_space<cae>, at::Tensor>);

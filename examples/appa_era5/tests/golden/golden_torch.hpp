@@ -5,6 +5,8 @@
 #include <golden.hpp>
 #include <sda/torch/tensors.hpp>
 
+#include "network/layers.hpp"
+
 // Reference values as tensors, and networks with the weights of a file.
 
 namespace sda_test {
@@ -27,7 +29,7 @@ inline void compare(golden const& file, std::string const& name, at::Tensor cons
 /// A network in its type, with the weights of the file.
 template <class Net> void load_weights(Net& net, golden const& file, at::ScalarType type, std::string const& prefix = "weights/") {
   sda::read_tensors(file, sda::state_of(net), prefix);
-  net.to(type);
+  appa::convert(net, at::kCPU, type);
   net.eval();
 }
 

@@ -2,6 +2,8 @@
 #include "golden_torch.hpp"
 
 #include "network/cae.hpp"
+#include "network/gae.hpp"
+#include "network/graphdit.hpp"
 #include "network/latent_prior.hpp"
 #include "network/vidit.hpp"
 
@@ -112,6 +114,53 @@ TEST_CASE("golden: the space-time vision transformer, step by step, its denoiser
       auto const loss = sda::denoising_loss(f, preconditioning, sda::weight_of_f{}, x, input("noise"), levels);
       compare(file, "loss", loss);
       compare_gradients(file, "loss_grad/", loss, *net);
+    }
+  });
+}
+
+TEST_CASE("golden: the graph autoencoder and its decoder's derivatives") {
+  each_file("gae_", [](golden const& file, at::ScalarType type) {
+    std::vector<std::array<double, 2>> pixels;
+    auto const grid = file["inputs/pixel_grid"].as<double>();
+    for (std::size_t i = 0; i + 1 < grid.size(); i += 2) pixels.push_back({grid[i], grid[i + 1]});
+    auto const input = [&](char const* name) { return stored(file, std::string("inputs/") + name, type); };
+    auto const dates = input("date"), fields = input("context"), z = input("z");
+    for (bool const checkpointing : {false, true}) {
+      auto options = file.config["ae"].get<gae_options>();
+      options.checkpointing = checkpointing;
+      gae net(options, pixels);
+      fit_edges(net, file, "weights/");
+      load_weights(net, file, type);
+      compare(file, "date_features", net.date_features(dates).to(type));
+      compare(file, "latent", net.encode(input("x"), dates, fields));
+      sda::traced const decoding([&](at::Tensor const& a) { return net.decode(a, dates, fields); }, z);
+      compare(file, "decoded", decoding.value());
+      compare(file, "decode_vjp", decoding.vjp(input("x_cotangent")));
+      compare(file, "decode_jvp", decoding.jvp(input("z_tangent")));
+    }
+  });
+}
+
+TEST_CASE("golden: the space-time graph transformer and its denoiser") {
+  each_file("graphdit_", [](golden const& file, at::ScalarType type) {
+    auto options = file.config["backbone"].get<graphdit_options>();
+    file.config["icosphere"].get_to(options.icosphere);
+    file.config["train"]["blanket_size"].get_to(options.blanket_size);
+    for (bool const checkpointing : {false, true}) {
+      options.checkpointing = checkpointing;
+      auto const net = std::make_shared<graphdit>(options);
+      fit_edges(*net, file, "weights/");
+      load_weights(*net, file, type);
+      auto const input = [&](char const* name) { return stored(file, std::string("inputs/") + name, type); };
+      compare(file, "context_features_first_item", net->context(input("date"))[0].to(type));
+      compare(file, "backbone_output", net->forward(input("x"), input("backbone_time"), input("date")));
+      compare_denoiser(file, net, type);
+
+      auto const named = sda::state_of(*net);
+      index_t const nodes = named.at("grid_coord").size(0), all = options.blanket_size * nodes;
+      auto const edges = edges_in_time(named.at("blocks.0.self_edges"), named.at("blocks.0.cross_edges"), options.blanket_size, nodes);
+      auto const sorted = std::get<0>(at::sort(edges.select(1, 0) * all + edges.select(1, 1)));
+      CHECK(at::equal(sorted, stored(file, "outputs/spatio_temporal_edges_sorted").to(at::kLong)));
     }
   });
 }

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include "dates.hpp"
+#include "graph.hpp"
+#include "options.hpp"
+#include "saturation.hpp"
+
+// The graph autoencoder of Appa's first version: pixels, then icospheres of fewer and fewer nodes, each of which sees the nodes
+// around it, and back.
+
+namespace appa {
+
+/// The options of a configuration's `ae` that this network has, by their names there.
+struct gae_options {
+  index_t in_channels = 71, latent_channels = 256, context_channels = 6;
+  std::vector<index_t> hid_channels{128, 256, 512, 1024, 2048}, heads{2, 4, 4, 8, 16}, self_attention_blocks{1, 1, 2, 2, 3};
+  std::vector<int> ico_divisions{7, 6, 5, 4, 3};
+  std::vector<int> self_attention_hops{3, 3, 3, 3, 3};   // none: the multi-mesh
+  bool use_hop_pooling = true, checkpointing = false;
+  std::vector<double> pooling_area;                        // where pooling is not by hops
+  double dropout = 0, noise_level = 0;
+  saturation saturate;
+};
+
+inline void from_json(nlohmann::json const& j, gae_options& o) {
+  o.self_attention_hops.clear();
+  option(j, "in_channels", o.in_channels), option(j, "latent_channels", o.latent_channels), option(j, "context_channels", o.context_channels);
+  option(j, "hid_channels", o.hid_channels), option(j, "heads", o.heads), option(j, "self_attention_blocks", o.self_attention_blocks);
+  option(j, "ico_divisions", o.ico_divisions), option(j, "self_attention_hops", o.self_attention_hops), option(j, "use_hop_pooling", o.use_hop_pooling);
+  option(j, "checkpointing", o.checkpointing), option(j, "pooling_area", o.pooling_area), option(j, "dropout", o.dropout);
+  option(j, "noise_level", o.noise_level), option(j, "saturation", o.saturate.kind), option(j, "saturation_bound", o.saturate.bound);
+}
+
+/// Widened to four times the channels and narrowed again.
+class feed_forward {
+ public:
+  feed_forward(torch::nn::Module& owner, index_t width, double dropout)
+      : widen_(place(owner, "ffn.0", std::make_shared<linear>(width, 4 * width))),
+        narrow_(place(owner, "ffn.3", std::make_shared<linear>(4 * width, width))),
+        dropout_(dropout) {}
+
+  at::Tensor mask(at::Tensor const& x, index_t nodes, bool training) const {
+    return dropout_mask({x.size(0), nodes, widen_->weight.size(0)}, x.options(), training ? dropout_ : 0);
+  }
+  at::Tensor operator()(at::Tensor const& x, at::Tensor const& keep) const { return (*narrow_)(dropped(at::silu((*widen_)(layer_norm(x))), keep)); }
+  void initialise() { narrow_->weight.mul_(1e-2); }
+
+ private:
+  std::shared_ptr<linear> widen_, narrow_;
+  double dropout_;
+};
+
+/// x + FFN(norm(x + attention(norm(x)))): what attention adds does not reach the output but through the feed-forward part.
+class graph_block : public torch::nn::Module {
+ public:
+  graph_block(index_t width, index_t heads, std::vector<edge> const& seen, gae_options const& o)
+      : edges_(register_buffer("edges", to_tensor(seen))),
+        attention_(register_module("attn", std::make_shared<graph_attention>(width, width, width, heads, true))),
+        feed_forward_(*this, width, o.dropout),
+        checkpointing_(o.checkpointing) {}
+
+  at::Tensor operator()(at::Tensor const& x) const {
+    index_t const n = x.size(1);
+    auto const& seen = seen_.of({edges_}, [&] { return sda::neighbourhoods(edges_, n, n); });
+    auto const f = [this, self = shared_from_this(), &seen, keep = feed_forward_.mask(x, n, is_training())](sda::detail::tensor_list const& args) {
+      auto const h = layer_norm(args[0]);
+      return args[0] + feed_forward_(args[0] + (*attention_)(h, h, &seen), keep);
+    };
+    return checkpointing_ ? sda::checkpointed(f, {x}, trained(*this)) : f({x});
+  }
+
+  void initialise(at::Generator const&) {
+    torch::NoGradGuard const off;
+    attention_->initialise(), feed_forward_.initialise();
+  }
+
+ private:
+  at::Tensor edges_;
+  std::shared_ptr<graph_attention> attention_;
+  feed_forward feed_forward_;
+  bool checkpointing_;
+  following_edges seen_;
+};
+
+/// From the nodes of one grid, the keys, to those of another, the queries:
+///
+///   y = attention(x[nearest key] + s(q), x + s(k)) + b(q),   out = W (y + FFN(norm(y))),
+///
+/// where s and b are functions of the places q and k of queries and keys.
+class pooling_block : public torch::nn::Module {
+ public:
+  struct sizes {
+    index_t in, width, out, heads;
+  };
+  pooling_block(sizes const& s, std::vector<point> const& queries, std::vector<point> const& keys, std::vector<edge> const& seen, gae_options const& o)
+      : q_(register_buffer("q_coords", to_tensor(queries))),
+        k_(register_buffer("k_coords", to_tensor(keys))),
+        edges_(register_buffer("edges", to_tensor(seen))),
+        nearest_(register_buffer("k_to_q_idx", to_tensor(nearest_keys(queries, keys)))),
+        features_(register_module("features_proj", std::make_shared<siren>(3, s.in))),
+        bias_(register_module("q_bias", std::make_shared<siren>(3, s.width))),
+        attention_(register_module("attn", std::make_shared<graph_attention>(s.in, s.in, s.width, s.heads, false))),
+        feed_forward_(*this, s.width, o.dropout),
+        out_(place(*this, "out_proj", std::make_shared<linear>(s.width, s.out))),
+        checkpointing_(o.checkpointing) {}
+
+  at::Tensor operator()(at::Tensor const& x) const {
+    auto const& seen = seen_.of({edges_}, [&] { return sda::neighbourhoods(edges_, q_.size(0), k_.size(0)); });
+    auto const f = [this, self = shared_from_this(), &seen, keep = feed_forward_.mask(x, q_.size(0), is_training())](sda::detail::tensor_list const& args) {
+      auto const q = args[0].index_select(1, nearest_) + (*features_)(q_), k = args[0] + (*features_)(k_);
+      auto const y = (*attention_)(q, k, &seen) + (*bias_)(q_);
+      return (*out_)(y + feed_forward_(y, keep));
+    };
+    return checkpointing_ ? sda::checkpointed(f, {x}, trained(*this)) : f({x});
+  }
+
+  void initialise(at::Generator const& g) {
+    torch::NoGradGuard const off;
+    features_->initialise(g), bias_->initialise(g), attention_->initialise(), feed_forward_.initialise();
+  }
+  at::Tensor const& nearest() const { return nearest_; }
+
+ private:
+  at::Tensor q_, k_, edges_, nearest_;
+  std::shared_ptr<siren> features_, bias_;
+  std::shared_ptr<graph_attention> attention_;
+  feed_forward feed_forward_;
+  std::shared_ptr<linear> out_;
+  bool checkpointing_;
+  following_edges seen_;
+};
+
+/// Fields [rows, pixels, channels] to latents [rows, nodes, latents] and back, given dates [4] or [rows, 4] and fields of context
+/// [1 or rows, pixels, context_channels]:
+///
+///   encode: context, then for each icosphere: pool, context, self-attention blocks;   project, saturate
+///   decode: project, then for each icosphere from the last: self-attention blocks, context, pool to the finer one
+class gae : public torch::nn::Module {
+ public:
+  /// `pixels` are the latitudes and longitudes of the fields, in degrees.
+  gae(gae_options o, std::vector<std::array<double, 2>> const& pixels) : options(std::move(o)) {
+    check();
+    grids_.push_back({});
+    std::vector<float> longitudes;
+    for (auto const& [latitude, longitude] : pixels) grids_[0].push_back(on_sphere(latitude, longitude)), longitudes.push_back(float(longitude));
+    longitudes_ = register_buffer("in_longitudes", at::tensor(longitudes));
+    for (int const d : options.ico_divisions) grids_.push_back(icosphere(d).vertices());
+    build();
+    std::vector<at::Tensor> nearest;
+    for (std::size_t i = 1; i < grids_.size(); ++i) nearest.push_back(to_tensor(nearest_keys(grids_[i], grids_[0])));
+    pixels_of_nodes_ = register_buffer("static_pool_indices_cat", at::cat(nearest));
+  }
+
+  at::Tensor encode(at::Tensor x, at::Tensor const& dates, at::Tensor const& fields) const {
+    auto const where = contexts(x, dates, fields);
+    x = x + (*into_[0])(where[0]);
+    for (std::size_t i = 0; i < down_.size(); ++i) {
+      x = (*down_[i].pool)(x) + (*into_[i + 1])(where[i + 1]);
+      for (auto const& block : down_[i].blocks) x = (*block)(x);
+    }
+    return options.saturate((*to_latents_)(x));
+  }
+  at::Tensor decode(at::Tensor const& z, at::Tensor const& dates, at::Tensor const& fields) const {
+    auto const where = contexts(z, dates, fields);
+    bool const noisy = is_training() && options.noise_level > 0;
+    auto x = (*from_latents_)(noisy ? z + options.noise_level * at::randn_like(z) : z);
+    for (std::size_t i = up_.size(); i-- > 0;) {
+      for (auto const& block : up_[i].blocks) x = (*block)(x);
+      x = (*up_[i].pool)(x + (*out_of_[i])(where[i + 1]));
+    }
+    return x;
+  }
+
+  index_t nodes() const { return std::ssize(grids_.back()); }
+  index_t channels() const { return options.in_channels; }
+  index_t latents() const { return options.latent_channels; }
+
+  /// Random values; blocks begin near the identity.
+  void initialise(sda::key k) {
+    auto const g = sda::generator(k, at::kCPU);
+    initialise_maps(*this, g);
+    for (auto const& s : into_) s->initialise(g);
+    for (auto const& s : out_of_) s->initialise(g);
+    for (auto const* side : {&down_, &up_})
+      for (auto const& l : *side) {
+        l.pool->initialise(g);
+        for (auto const& b : l.blocks) b->initialise(g);
+      }
+  }
+
+  /// Sines and cosines of the year and of the local hour at the pixels, [..., pixels, 4].
+  at::Tensor date_features(at::Tensor const& dates) const {
+    auto const hour = hour_features(dates, longitudes_);
+    return at::cat({year_features(dates).unsqueeze(-2).expand(hour.sizes()), hour}, -1);
+  }
+
+  gae_options const options;
+
+ private:
+  // An icosphere and the way to it from the finer grid, or back.
+  struct level {
+    std::shared_ptr<pooling_block> pool;
+    std::vector<std::shared_ptr<graph_block>> blocks;
+  };
+
+  void build() {
+    auto const& o = options;
+    auto const width = [&](std::size_t i) { return i == 0 ? o.in_channels : o.hid_channels[i - 1]; };   // of a grid
+    auto const add = [this](std::string const& where, auto block) {
+      auto const n = std::to_string((where == "encoder" ? encoders_ : decoders_)++);
+      return place(*this, where + "." + n, std::move(block));
+    };
+    auto const context = [&](std::string const& where, std::size_t n, std::size_t grid) {
+      return place(*this, where + "_context_embedding." + std::to_string(n), std::make_shared<siren>(4 + o.context_channels, width(grid)));
+    };
+    std::size_t const last = grids_.size() - 1;
+    into_.push_back(context("encoder", 0, 0));
+    std::vector<std::vector<edge>> around, between;
+    for (std::size_t i = 1; i <= last; ++i) {
+      around.push_back(neighbours(i));
+      between.push_back(pooling(i));
+      level l{add("encoder", std::make_shared<pooling_block>(pooling_block::sizes{width(i - 1), width(i), width(i), o.heads[i - 1]}, grids_[i], grids_[i - 1], between.back(), o)), {}};
+      for (index_t b = 0; b < o.self_attention_blocks[i - 1]; ++b) l.blocks.push_back(add("encoder", std::make_shared<graph_block>(width(i), o.heads[i - 1], around.back(), o)));
+      down_.push_back(std::move(l));
+      into_.push_back(context("encoder", i, i));
+    }
+    to_latents_ = add("encoder", std::make_shared<linear>(width(last), o.latent_channels));
+    from_latents_ = add("decoder", std::make_shared<linear>(o.latent_channels, width(last)));
+    up_.resize(last), out_of_.resize(last);
+    for (std::size_t i = last; i >= 1; --i) {
+      for (index_t b = 0; b < o.self_attention_blocks[i - 1]; ++b) up_[i - 1].blocks.push_back(add("decoder", std::make_shared<graph_block>(width(i), o.heads[i - 1], around[i - 1], o)));
+      auto back = between[i - 1];
+      for (auto& [query, key] : back) std::swap(query, key);
+      std::sort(back.begin(), back.end());
+      up_[i - 1].pool = add("decoder", std::make_shared<pooling_block>(pooling_block::sizes{width(i), width(i), width(i - 1), o.heads[i - 1]}, grids_[i - 1], grids_[i], back, o));
+      out_of_[i - 1] = context("decoder", last - i, i);
+    }
+  }
+
+  // Who sees whom on grid i, and which nodes of grid i - 1 each of its nodes sees.
+  std::vector<edge> neighbours(std::size_t i) const {
+    if (options.self_attention_hops.empty()) return icosphere(options.ico_divisions[i - 1]).multi_mesh();
+    return edges_within(grids_[i], grids_[i], hop_radius(grids_[i], options.self_attention_hops[i - 1]));
+  }
+  std::vector<edge> pooling(std::size_t i) const {
+    double const chord = options.use_hop_pooling ? hop_radius(grids_[i], 1) : area_radius(grids_[i].size(), options.pooling_area[i - 1]);
+    return edges_within(grids_[i], grids_[i - 1], chord);
+  }
+
+  // What the nodes of each grid know of when and where: a node of an icosphere knows what the nearest pixel does.
+  std::vector<at::Tensor> contexts(at::Tensor const& like, at::Tensor const& dates, at::Tensor const& fields) const {
+    auto when = date_features(dates).to(like.options());
+    if (when.dim() == 2) when = when.unsqueeze(0);
+    sda::require(fields.dim() == 3 && fields.size(1) == longitudes_.size(0) && fields.size(2) == options.context_channels, "gae: context ",
+                 c10::str(fields.sizes()), " for ", longitudes_.size(0), " pixels of ", options.context_channels);
+    index_t const n = std::max(when.size(0), fields.size(0));
+    std::vector<at::Tensor> out{at::cat({when.expand({n, -1, -1}), fields.expand({n, -1, -1})}, -1)};
+    for (std::size_t i = 1, at = 0; i < grids_.size(); at += grids_[i++].size())
+      out.push_back(out[0].index_select(1, pixels_of_nodes_.narrow(0, index_t(at), std::ssize(grids_[i]))));
+    return out;
+  }
+
+  void check() const {
+    auto const& o = options;
+    auto const n = o.ico_divisions.size();
+    for (auto const& [name, size] : {std::pair{"hid_channels", o.hid_channels.size()}, {"heads", o.heads.size()}, {"self_attention_blocks", o.self_attention_blocks.size()}})
+      sda::require(n > 0 && size == n, "gae: ", n, " ico_divisions and ", size, " ", name);
+    sda::require(o.self_attention_hops.empty() || o.self_attention_hops.size() == n, "gae: ", n, " ico_divisions and ", o.self_attention_hops.size(), " hops");
+    sda::require(o.use_hop_pooling || o.pooling_area.size() == n, "gae: ", n, " ico_divisions and ", o.pooling_area.size(), " areas of pooling");
+  }
+
+  std::vector<std::vector<point>> grids_;   // pixels, then icospheres
+  at::Tensor longitudes_, pixels_of_nodes_;
+  std::vector<level> down_, up_;
+  std::vector<std::shared_ptr<siren>> into_, out_of_;   // context, by grid
+  std::shared_ptr<linear> to_latents_, from_latents_;
+  int encoders_ = 0, decoders_ = 0;
+};
+
+/// A graph autoencoder at one date, or one for each row, in one context: what latent_space takes.
+struct gae_at {
+  std::shared_ptr<gae> net;
+  at::Tensor dates, fields;
+
+  at::Tensor encode(at::Tensor const& x) const { return net->encode(x, dates, fields.to(x.options())); }
+  at::Tensor decode(at::Tensor const& z) const { return net->decode(z, dates, fields.to(z.options())); }
+  index_t channels() const { return net->channels(); }
+  index_t latents() const { return net->latents(); }
+};
+
+}  // namespace appa
