@@ -41,12 +41,12 @@ TEST_CASE("what is checkpointed has the gradients of plain code, arguments that 
 
 TEST_CASE("attention by tiles is attention, and so are its derivatives") {
   torch::manual_seed(2);
-  auto const q = random({1, 1, 2100, 3}), k = random({1, 1, 2100, 3}), v = random({1, 1, 2100, 2});   // more than one tile
+  auto const q = random({1, 1, 2100, 3}), k = random({1, 1, 2100, 3}), v = random({1, 1, 2100, 2});  // more than one tile
   auto const plain = [](at::Tensor const& a, at::Tensor const& b, at::Tensor const& c) {
     return at::matmul(at::softmax(at::matmul(a, b.transpose(-2, -1)) / std::sqrt(3.), -1), c);
   };
-  same_derivatives([&](at::Tensor const& s) { return sda::attention(q * s, k + s, v * s); }, [&](at::Tensor const& s) { return plain(q * s, k + s, v * s); },
-                   random({1, 1, 1, 1}), 1e-11);
+  same_derivatives([&](at::Tensor const& s) { return sda::attention(q * s, k + s, v * s); },
+                   [&](at::Tensor const& s) { return plain(q * s, k + s, v * s); }, random({1, 1, 1, 1}), 1e-11);
 }
 
 TEST_CASE("attention to neighbours is attention under a mask, and who sees nobody becomes zero") {

@@ -13,10 +13,10 @@ namespace appa {
 /// The options of a configuration's `ae` that this network has, by their names there.
 struct cae_options {
   index_t in_channels = 71;
-  std::array<index_t, 2> shape{721, 1440};                         // latitudes, longitudes
-  index_t resize = 32;                                             // grid points a latent cell is wide
+  std::array<index_t, 2> shape{721, 1440};  // latitudes, longitudes
+  index_t resize = 32;                      // grid points a latent cell is wide
   index_t lat_channels = 64;
-  std::vector<index_t> hid_channels{64, 128, 256, 512, 768, 1024};   // by level, each half as fine as the one before
+  std::vector<index_t> hid_channels{64, 128, 256, 512, 768, 1024};  // by level, each half as fine as the one before
   std::vector<index_t> hid_blocks{3, 3, 3, 3, 3, 3};
   bool pixel_shuffle = true, identity_init = true, checkpointing = false;
   index_t ffn_factor = 1;
@@ -37,13 +37,20 @@ inline void from_json(nlohmann::json const& j, cae_options& o) {
 inline at::Tensor space_to_depth(at::Tensor const& image, index_t y, index_t x) {
   if (y == 1 && x == 1) return image;
   auto const s = image.sizes();
-  return image.view({s[0], s[1], s[2] / y, y, s[3] / x, x}).permute({0, 2, 4, 1, 3, 5}).reshape({s[0], s[2] / y, s[3] / x, s[1] * y * x}).permute({0, 3, 1, 2});
+  return image.view({s[0], s[1], s[2] / y, y, s[3] / x, x})
+      .permute({0, 2, 4, 1, 3, 5})
+      .reshape({s[0], s[2] / y, s[3] / x, s[1] * y * x})
+      .permute({0, 3, 1, 2});
 }
 inline at::Tensor depth_to_space(at::Tensor const& image, index_t y, index_t x) {
   if (y == 1 && x == 1) return image;
   auto const s = image.sizes();
   index_t const c = s[1] / (y * x);
-  return image.permute({0, 2, 3, 1}).reshape({s[0], s[2], s[3], c, y, x}).permute({0, 1, 4, 2, 5, 3}).reshape({s[0], s[2] * y, s[3] * x, c}).permute({0, 3, 1, 2});
+  return image.permute({0, 2, 3, 1})
+      .reshape({s[0], s[2], s[3], c, y, x})
+      .permute({0, 1, 4, 2, 5, 3})
+      .reshape({s[0], s[2] * y, s[3] * x, c})
+      .permute({0, 3, 1, 2});
 }
 
 /// x + W₂ silu(W₁ norm(x)), where norm gives the channels of a pixel zero mean and unit variance (of divisor c - 1).
@@ -122,7 +129,8 @@ class cae : public torch::nn::Module {
   // The steps that encode and decode are made of.
 
   static at::Tensor image(at::Tensor const& x, std::array<index_t, 2> const& shape) {
-    sda::require(x.dim() == 3 && x.size(1) == shape[0] * shape[1], "cae: ", c10::str(x.sizes()), " is no [rows, ", shape[0], " x ", shape[1], ", channels]");
+    sda::require(x.dim() == 3 && x.size(1) == shape[0] * shape[1], "cae: ", c10::str(x.sizes()), " is no [rows, ", shape[0], " x ", shape[1],
+                 ", channels]");
     return x.view({x.size(0), shape[0], shape[1], x.size(2)}).permute({0, 3, 1, 2});
   }
   static at::Tensor tokens(at::Tensor const& x) { return x.permute({0, 2, 3, 1}).flatten(1, 2); }
@@ -178,7 +186,7 @@ class cae : public torch::nn::Module {
     index_t const width = o.hid_channels[std::size_t(i)], blocks = o.hid_blocks[std::size_t(i)], last = levels - 1;
     index_t const patch = o.patch_size[0] * o.patch_size[1] * o.in_channels, finer = i ? o.hid_channels[std::size_t(i - 1)] : patch;
     auto const down = "encoder.descent" + number(i), up = "decoder.ascent" + number(last - i);
-    index_t const first = i == last ? 1 : 0;   // the deepest level of the decoder begins with a convolution
+    index_t const first = i == last ? 1 : 0;  // the deepest level of the decoder begins with a convolution
 
     level in, out;
     bool const folds = i > 0 && o.pixel_shuffle;
@@ -201,7 +209,8 @@ class cae : public torch::nn::Module {
     for (index_t const p : o.patch_size)
       sda::require(p > 0 && p << (levels - 1) == o.resize, "cae: patches of ", p, ", halved ", levels - 1, " times, are no resize of ", o.resize);
     auto const [top, bottom, left, right] = margins();
-    sda::require(left <= o.shape[1] && right <= o.shape[1], "cae: a ring of ", o.shape[1], " points is too short to be wrapped by ", left, " and ", right);
+    sda::require(left <= o.shape[1] && right <= o.shape[1], "cae: a ring of ", o.shape[1], " points is too short to be wrapped by ", left, " and ",
+                 right);
   }
 
   // Points to add: top, bottom, left, right.
@@ -210,9 +219,7 @@ class cae : public torch::nn::Module {
     return {h / 2, h - h / 2, w / 2, w - w / 2};
   }
 
-  at::Tensor noised(at::Tensor const& z) const {
-    return is_training() && options.noise_level > 0 ? z + options.noise_level * at::randn_like(z) : z;
-  }
+  at::Tensor noised(at::Tensor const& z) const { return is_training() && options.noise_level > 0 ? z + options.noise_level * at::randn_like(z) : z; }
 
   // Each output channel looks at one pixel of the input channel of its number, and a little at the rest.
   static void near_identity(convolution& c) {
@@ -221,7 +228,7 @@ class cae : public torch::nn::Module {
     for (index_t o = 0; o < c.weight.size(0); ++o) c.weight[o][o % in][1][1].add_(1);
   }
 
-  std::vector<level> encoder_, decoder_;   // by level, the finest first
+  std::vector<level> encoder_, decoder_;  // by level, the finest first
   std::shared_ptr<convolution> into_latents_, from_latents_;
 };
 

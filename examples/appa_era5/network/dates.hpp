@@ -20,7 +20,7 @@ template <class F> at::Tensor of_each_date(at::Tensor const& dates, F const& f) 
   auto const* n = d.data_ptr<std::int64_t>();
   for (auto* to = out.data_ptr<double>(); to != out.data_ptr<double>() + out.numel(); n += 4) {
     date const when{int(n[0]), int(n[1]), int(n[2]), int(n[3])};
-    (void)hours_of(when);   // refuses what is no date
+    (void)hours_of(when);  // refuses what is no date
     for (double const feature : f(when)) *to++ = feature;
   }
   return out;

@@ -15,9 +15,9 @@ struct gae_options {
   index_t in_channels = 71, latent_channels = 256, context_channels = 6;
   std::vector<index_t> hid_channels{128, 256, 512, 1024, 2048}, heads{2, 4, 4, 8, 16}, self_attention_blocks{1, 1, 2, 2, 3};
   std::vector<int> ico_divisions{7, 6, 5, 4, 3};
-  std::vector<int> self_attention_hops{3, 3, 3, 3, 3};   // none: the multi-mesh
+  std::vector<int> self_attention_hops{3, 3, 3, 3, 3};  // none: the multi-mesh
   bool use_hop_pooling = true, checkpointing = false;
-  std::vector<double> pooling_area;                        // where pooling is not by hops
+  std::vector<double> pooling_area;  // where pooling is not by hops
   double dropout = 0, noise_level = 0;
   saturation saturate;
 };
@@ -26,7 +26,8 @@ inline void from_json(nlohmann::json const& j, gae_options& o) {
   o.self_attention_hops.clear();
   option(j, "in_channels", o.in_channels), option(j, "latent_channels", o.latent_channels), option(j, "context_channels", o.context_channels);
   option(j, "hid_channels", o.hid_channels), option(j, "heads", o.heads), option(j, "self_attention_blocks", o.self_attention_blocks);
-  option(j, "ico_divisions", o.ico_divisions), option(j, "self_attention_hops", o.self_attention_hops), option(j, "use_hop_pooling", o.use_hop_pooling);
+  option(j, "ico_divisions", o.ico_divisions), option(j, "self_attention_hops", o.self_attention_hops),
+      option(j, "use_hop_pooling", o.use_hop_pooling);
   option(j, "checkpointing", o.checkpointing), option(j, "pooling_area", o.pooling_area), option(j, "dropout", o.dropout);
   option(j, "noise_level", o.noise_level), option(j, "saturation", o.saturate.kind), option(j, "saturation_bound", o.saturate.bound);
 }
@@ -36,8 +37,7 @@ class feed_forward {
  public:
   feed_forward(torch::nn::Module& owner, index_t width, double dropout)
       : widen_(place(owner, "ffn.0", std::make_shared<linear>(width, 4 * width))),
-        narrow_(place(owner, "ffn.3", std::make_shared<linear>(4 * width, width))),
-        dropout_(dropout) {}
+        narrow_(place(owner, "ffn.3", std::make_shared<linear>(4 * width, width))), dropout_(dropout) {}
 
   at::Tensor mask(at::Tensor const& x, index_t nodes, bool training) const {
     return dropout_mask({x.size(0), nodes, widen_->weight.size(0)}, x.options(), training ? dropout_ : 0);
@@ -56,8 +56,7 @@ class graph_block : public torch::nn::Module {
   graph_block(index_t width, index_t heads, std::vector<edge> const& seen, gae_options const& o)
       : edges_(register_buffer("edges", to_tensor(seen))),
         attention_(register_module("attn", std::make_shared<graph_attention>(width, width, width, heads, true))),
-        feed_forward_(*this, width, o.dropout),
-        checkpointing_(o.checkpointing) {}
+        feed_forward_(*this, width, o.dropout), checkpointing_(o.checkpointing) {}
 
   at::Tensor operator()(at::Tensor const& x) const {
     index_t const n = x.size(1);
@@ -92,21 +91,20 @@ class pooling_block : public torch::nn::Module {
   struct sizes {
     index_t in, width, out, heads;
   };
-  pooling_block(sizes const& s, std::vector<point> const& queries, std::vector<point> const& keys, std::vector<edge> const& seen, gae_options const& o)
-      : q_(register_buffer("q_coords", to_tensor(queries))),
-        k_(register_buffer("k_coords", to_tensor(keys))),
-        edges_(register_buffer("edges", to_tensor(seen))),
-        nearest_(register_buffer("k_to_q_idx", to_tensor(nearest_keys(queries, keys)))),
+  pooling_block(sizes const& s, std::vector<point> const& queries, std::vector<point> const& keys, std::vector<edge> const& seen,
+                gae_options const& o)
+      : q_(register_buffer("q_coords", to_tensor(queries))), k_(register_buffer("k_coords", to_tensor(keys))),
+        edges_(register_buffer("edges", to_tensor(seen))), nearest_(register_buffer("k_to_q_idx", to_tensor(nearest_keys(queries, keys)))),
         features_(register_module("features_proj", std::make_shared<siren>(3, s.in))),
         bias_(register_module("q_bias", std::make_shared<siren>(3, s.width))),
         attention_(register_module("attn", std::make_shared<graph_attention>(s.in, s.in, s.width, s.heads, false))),
-        feed_forward_(*this, s.width, o.dropout),
-        out_(place(*this, "out_proj", std::make_shared<linear>(s.width, s.out))),
+        feed_forward_(*this, s.width, o.dropout), out_(place(*this, "out_proj", std::make_shared<linear>(s.width, s.out))),
         checkpointing_(o.checkpointing) {}
 
   at::Tensor operator()(at::Tensor const& x) const {
     auto const& seen = seen_.of({edges_}, [&] { return sda::neighbourhoods(edges_, q_.size(0), k_.size(0)); });
-    auto const f = [this, self = shared_from_this(), &seen, keep = feed_forward_.mask(x, q_.size(0), is_training())](sda::detail::tensor_list const& args) {
+    auto const f = [this, self = shared_from_this(), &seen,
+                    keep = feed_forward_.mask(x, q_.size(0), is_training())](sda::detail::tensor_list const& args) {
       auto const q = args[0].index_select(1, nearest_) + (*features_)(q_), k = args[0] + (*features_)(k_);
       auto const y = (*attention_)(q, k, &seen) + (*bias_)(q_);
       return (*out_)(y + feed_forward_(y, keep));
@@ -205,7 +203,7 @@ class gae : public torch::nn::Module {
 
   void build() {
     auto const& o = options;
-    auto const width = [&](std::size_t i) { return i == 0 ? o.in_channels : o.hid_channels[i - 1]; };   // of a grid
+    auto const width = [&](std::size_t i) { return i == 0 ? o.in_channels : o.hid_channels[i - 1]; };  // of a grid
     auto const add = [this](std::string const& where, auto block) {
       auto const n = std::to_string((where == "encoder" ? encoders_ : decoders_)++);
       return place(*this, where + "." + n, std::move(block));
@@ -219,8 +217,11 @@ class gae : public torch::nn::Module {
     for (std::size_t i = 1; i <= last; ++i) {
       around.push_back(neighbours(i));
       between.push_back(pooling(i));
-      level l{add("encoder", std::make_shared<pooling_block>(pooling_block::sizes{width(i - 1), width(i), width(i), o.heads[i - 1]}, grids_[i], grids_[i - 1], between.back(), o)), {}};
-      for (index_t b = 0; b < o.self_attention_blocks[i - 1]; ++b) l.blocks.push_back(add("encoder", std::make_shared<graph_block>(width(i), o.heads[i - 1], around.back(), o)));
+      level l{add("encoder", std::make_shared<pooling_block>(pooling_block::sizes{width(i - 1), width(i), width(i), o.heads[i - 1]}, grids_[i],
+                                                             grids_[i - 1], between.back(), o)),
+              {}};
+      for (index_t b = 0; b < o.self_attention_blocks[i - 1]; ++b)
+        l.blocks.push_back(add("encoder", std::make_shared<graph_block>(width(i), o.heads[i - 1], around.back(), o)));
       down_.push_back(std::move(l));
       into_.push_back(context("encoder", i, i));
     }
@@ -228,11 +229,13 @@ class gae : public torch::nn::Module {
     from_latents_ = add("decoder", std::make_shared<linear>(o.latent_channels, width(last)));
     up_.resize(last), out_of_.resize(last);
     for (std::size_t i = last; i >= 1; --i) {
-      for (index_t b = 0; b < o.self_attention_blocks[i - 1]; ++b) up_[i - 1].blocks.push_back(add("decoder", std::make_shared<graph_block>(width(i), o.heads[i - 1], around[i - 1], o)));
+      for (index_t b = 0; b < o.self_attention_blocks[i - 1]; ++b)
+        up_[i - 1].blocks.push_back(add("decoder", std::make_shared<graph_block>(width(i), o.heads[i - 1], around[i - 1], o)));
       auto back = between[i - 1];
       for (auto& [query, key] : back) std::swap(query, key);
       std::sort(back.begin(), back.end());
-      up_[i - 1].pool = add("decoder", std::make_shared<pooling_block>(pooling_block::sizes{width(i), width(i), width(i - 1), o.heads[i - 1]}, grids_[i - 1], grids_[i], back, o));
+      up_[i - 1].pool = add("decoder", std::make_shared<pooling_block>(pooling_block::sizes{width(i), width(i), width(i - 1), o.heads[i - 1]},
+                                                                       grids_[i - 1], grids_[i], back, o));
       out_of_[i - 1] = context("decoder", last - i, i);
     }
   }
@@ -263,16 +266,18 @@ class gae : public torch::nn::Module {
   void check() const {
     auto const& o = options;
     auto const n = o.ico_divisions.size();
-    for (auto const& [name, size] : {std::pair{"hid_channels", o.hid_channels.size()}, {"heads", o.heads.size()}, {"self_attention_blocks", o.self_attention_blocks.size()}})
+    for (auto const& [name, size] :
+         {std::pair{"hid_channels", o.hid_channels.size()}, {"heads", o.heads.size()}, {"self_attention_blocks", o.self_attention_blocks.size()}})
       sda::require(n > 0 && size == n, "gae: ", n, " ico_divisions and ", size, " ", name);
-    sda::require(o.self_attention_hops.empty() || o.self_attention_hops.size() == n, "gae: ", n, " ico_divisions and ", o.self_attention_hops.size(), " hops");
+    sda::require(o.self_attention_hops.empty() || o.self_attention_hops.size() == n, "gae: ", n, " ico_divisions and ", o.self_attention_hops.size(),
+                 " hops");
     sda::require(o.use_hop_pooling || o.pooling_area.size() == n, "gae: ", n, " ico_divisions and ", o.pooling_area.size(), " areas of pooling");
   }
 
-  std::vector<std::vector<point>> grids_;   // pixels, then icospheres
+  std::vector<std::vector<point>> grids_;  // pixels, then icospheres
   at::Tensor longitudes_, pixels_of_nodes_;
   std::vector<level> down_, up_;
-  std::vector<std::shared_ptr<siren>> into_, out_of_;   // context, by grid
+  std::vector<std::shared_ptr<siren>> into_, out_of_;  // context, by grid
   std::shared_ptr<linear> to_latents_, from_latents_;
   int encoders_ = 0, decoders_ = 0;
 };

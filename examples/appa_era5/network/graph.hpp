@@ -23,7 +23,8 @@ inline at::Tensor to_tensor(std::vector<point> const& points) {
 /// Gives the lists of edges of a network the lengths that a file has them in; how ties at a radius fall depends on rounding.
 inline void fit_edges(torch::nn::Module& net, sda::safetensors::archive const& file, std::string const& prefix = "") {
   for (auto& b : net.named_buffers())
-    if (b.key().ends_with("edges") && file.contains(prefix + b.key())) b.value().set_data(at::zeros({file[prefix + b.key()].shape.at(0), 2}, at::kLong));
+    if (b.key().ends_with("edges") && file.contains(prefix + b.key()))
+      b.value().set_data(at::zeros({file[prefix + b.key()].shape.at(0), 2}, at::kLong));
 }
 
 /// Neighbourhoods that follow lists of edges: make() makes them, again when a list has changed.
@@ -68,7 +69,8 @@ class siren : public torch::nn::Module {
 class graph_attention : public torch::nn::Module {
  public:
   graph_attention(index_t queries, index_t keys, index_t width, index_t heads, bool joins)
-      : queries_(place(*this, "q_proj", std::make_shared<linear>(queries, width))), keys_(place(*this, "kv_proj", std::make_shared<linear>(keys, 2 * width))), heads_(heads) {
+      : queries_(place(*this, "q_proj", std::make_shared<linear>(queries, width))),
+        keys_(place(*this, "kv_proj", std::make_shared<linear>(keys, 2 * width))), heads_(heads) {
     sda::require(heads > 0 && width % heads == 0, "graph attention: ", heads, " heads of a width of ", width);
     if (joins) join_ = place(*this, "out_proj", std::make_shared<linear>(width, width));
   }
@@ -83,7 +85,7 @@ class graph_attention : public torch::nn::Module {
 
   void initialise() {
     torch::NoGradGuard const off;
-    keys_->weight.narrow(0, keys_->weight.size(0) / 2, keys_->weight.size(0) / 2).mul_(1e-2);   // values
+    keys_->weight.narrow(0, keys_->weight.size(0) / 2, keys_->weight.size(0) / 2).mul_(1e-2);  // values
   }
 
  private:

@@ -12,7 +12,7 @@ namespace appa {
 struct graphdit_options {
   int icosphere = 3;
   index_t input_channels = 256, blanket_size = 24, hidden_channels = 512, hidden_blocks = 8, mod_features = 256, heads = 4;
-  int self_attention_hops = 3, cross_attention_hops = 1;   // seen within a time, and at other times; 0: everything
+  int self_attention_hops = 3, cross_attention_hops = 1;  // seen within a time, and at other times; 0: everything
   bool checkpointing = true;
 };
 
@@ -96,7 +96,8 @@ class graphdit : public torch::nn::Module {
     out_ = place(*this, "out_proj", std::make_shared<linear>(options.hidden_channels, options.input_channels));
     level_ = place(*this, "diffusion_time_encoder", std::make_shared<sine_encoding>(options.mod_features));
     auto const none = at::empty({0, 2}, at::kLong);
-    auto const within = everywhere() ? none : edges(nodes, options.self_attention_hops), across = everywhere() ? none : edges(nodes, options.cross_attention_hops);
+    auto const within = everywhere() ? none : edges(nodes, options.self_attention_hops),
+               across = everywhere() ? none : edges(nodes, options.cross_attention_hops);
     for (index_t i = 0; i < options.hidden_blocks; ++i) {
       blocks_.push_back(place(*this, std::string("blocks.").append(std::to_string(i)), std::make_shared<graphdit_block>(options)));
       blocks_.back()->self_edges.set_data(within.clone()), blocks_.back()->cross_edges.set_data(across.clone());
@@ -105,8 +106,8 @@ class graphdit : public torch::nn::Module {
 
   at::Tensor forward(at::Tensor const& x, at::Tensor const& c, at::Tensor const& dates) const {
     index_t const nodes = coordinates_.size(0), times = options.blanket_size;
-    sda::require(x.dim() >= 2 && x.numel() == x.size(0) * times * nodes * options.input_channels, "graphdit: a row of ", c10::str(x.sizes()), " is no window of ",
-                 times, " states of ", nodes, " nodes of ", options.input_channels, " channels");
+    sda::require(x.dim() >= 2 && x.numel() == x.size(0) * times * nodes * options.input_channels, "graphdit: a row of ", c10::str(x.sizes()),
+                 " is no window of ", times, " states of ", nodes, " nodes of ", options.input_channels, " channels");
     sda::require(dates.dim() >= 2 && dates.size(-2) == times, "graphdit: dates ", c10::str(dates.sizes()), " for windows of ", times);
     auto const where = context(dates).to(x.options()).view({-1, times * nodes, 7}), level = (*level_)(c.reshape({-1}));
     auto h = (*in_)(x.reshape({x.size(0), times * nodes, options.input_channels}));

@@ -17,7 +17,7 @@
 namespace appa {
 
 using point = std::array<double, 3>;
-using edge = std::array<std::int64_t, 2>;   // query, key
+using edge = std::array<std::int64_t, 2>;  // query, key
 
 inline double distance(point const& a, point const& b) { return std::hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]); }
 
@@ -33,11 +33,22 @@ class icosphere {
  public:
   explicit icosphere(int divisions) {
     sda::require(divisions >= 0 && divisions <= 9, "icosphere: ", divisions, " divisions; 0 to 9 are possible");
-    double const g = std::numbers::phi;   // vertices and faces in the usual order
-    for (point p : {point{-1, g, 0}, {1, g, 0}, {-1, -g, 0}, {1, -g, 0}, {0, -1, g}, {0, 1, g}, {0, -1, -g}, {0, 1, -g}, {g, 0, -1}, {g, 0, 1}, {-g, 0, -1}, {-g, 0, 1}})
+    double const g = std::numbers::phi;  // vertices and faces in the usual order
+    for (point p : {point{-1, g, 0},
+                    {1, g, 0},
+                    {-1, -g, 0},
+                    {1, -g, 0},
+                    {0, -1, g},
+                    {0, 1, g},
+                    {0, -1, -g},
+                    {0, 1, -g},
+                    {g, 0, -1},
+                    {g, 0, 1},
+                    {-g, 0, -1},
+                    {-g, 0, 1}})
       add(p);
     faces_.push_back({{0, 11, 5}, {0, 5, 1}, {0, 1, 7}, {0, 7, 10}, {0, 10, 11}, {1, 5, 9}, {5, 11, 4}, {11, 10, 2}, {10, 7, 6}, {7, 1, 8},
-                      {3, 9, 4}, {3, 4, 2}, {3, 2, 6}, {3, 6, 8}, {3, 8, 9}, {4, 9, 5}, {2, 4, 11}, {6, 2, 10}, {8, 6, 7}, {9, 8, 1}});
+                      {3, 9, 4},  {3, 4, 2}, {3, 2, 6}, {3, 6, 8},  {3, 8, 9},   {4, 9, 5}, {2, 4, 11}, {6, 2, 10},  {8, 6, 7},  {9, 8, 1}});
     while (std::ssize(faces_) <= divisions) divide();
   }
 
@@ -48,7 +59,7 @@ class icosphere {
     std::vector<edge> out;
     for (std::int64_t v = 0; v < std::ssize(vertices_); ++v) out.push_back({v, v});
     for (auto const& division : faces_)
-      for (auto const& [a, b, c] : division)   // a side has two faces, which see it from either end
+      for (auto const& [a, b, c] : division)  // a side has two faces, which see it from either end
         for (edge const& e : {edge{a, b}, {b, c}, {c, a}}) out.push_back(e);
     std::sort(out.begin(), out.end());
     out.erase(std::unique(out.begin(), out.end()), out.end());
@@ -103,7 +114,7 @@ class icosphere {
   }
 
   std::vector<point> vertices_;
-  std::vector<std::vector<face>> faces_;   // by division
+  std::vector<std::vector<face>> faces_;  // by division
 };
 
 /// Finds points near a place: they are sorted into cubes as wide as the reach of the search.

@@ -14,9 +14,7 @@ template <class T> void option(nlohmann::json const& j, char const* name, T& val
   if (found == j.end() || found->is_null()) return;
   try {
     found->get_to(value);
-  } catch (nlohmann::json::exception const& e) {
-    throw sda::error(std::string("option ") + name + ": " + e.what());
-  }
+  } catch (nlohmann::json::exception const& e) { throw sda::error(std::string("option ") + name + ": " + e.what()); }
 }
 
 }  // namespace appa

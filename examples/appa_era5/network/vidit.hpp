@@ -16,17 +16,18 @@ namespace appa {
 
 /// The options of a configuration's `backbone` that this network has, by their names there, and the shape of a state.
 struct vidit_options {
-  std::array<index_t, 3> state{23, 47, 64};       // latent rows, columns, channels
-  index_t blanket_size = 24;                      // states in a window
-  std::array<index_t, 3> patch_size{2, 1, 1};     // in time, rows, columns
-  std::vector<index_t> window_size;               // tokens seen in time, rows, columns, wrapped around; none: all
+  std::array<index_t, 3> state{23, 47, 64};    // latent rows, columns, channels
+  index_t blanket_size = 24;                   // states in a window
+  std::array<index_t, 3> patch_size{2, 1, 1};  // in time, rows, columns
+  std::vector<index_t> window_size;            // tokens seen in time, rows, columns, wrapped around; none: all
   index_t mod_features = 256, hid_channels = 1024, hid_blocks = 16, ffn_factor = 4, attention_heads = 8;
   bool qk_norm = true, rope = true, checkpointing = true;
   double dropout = 0;
 };
 
 inline void from_json(nlohmann::json const& j, vidit_options& o) {
-  option(j, "state", o.state), option(j, "blanket_size", o.blanket_size), option(j, "patch_size", o.patch_size), option(j, "window_size", o.window_size);
+  option(j, "state", o.state), option(j, "blanket_size", o.blanket_size), option(j, "patch_size", o.patch_size),
+      option(j, "window_size", o.window_size);
   option(j, "mod_features", o.mod_features), option(j, "hid_channels", o.hid_channels), option(j, "hid_blocks", o.hid_blocks);
   option(j, "ffn_factor", o.ffn_factor), option(j, "attention_heads", o.attention_heads), option(j, "qk_norm", o.qk_norm), option(j, "rope", o.rope);
   option(j, "checkpointing", o.checkpointing), option(j, "dropout", o.dropout);
@@ -69,10 +70,13 @@ class vidit_block : public torch::nn::Module {
   }
 
   /// `level` [1 or rows, features], `where` the tokens' coordinates [tokens, 3].
-  at::Tensor operator()(at::Tensor const& x, at::Tensor const& level, at::Tensor const& skip, at::Tensor const& where, sda::neighbourhoods const& seen) const {
+  at::Tensor operator()(at::Tensor const& x, at::Tensor const& level, at::Tensor const& skip, at::Tensor const& where,
+                        sda::neighbourhoods const& seen) const {
     double const p = is_training() ? options_.dropout : 0;
     auto const keep = dropout_mask({x.size(0), x.size(1), widen_->weight.size(0)}, x.options(), p);
-    auto const f = [=, self = shared_from_this(), this](sda::detail::tensor_list const& args) { return forward(args[0], args[1], args[2], where, seen, keep); };
+    auto const f = [=, self = shared_from_this(), this](sda::detail::tensor_list const& args) {
+      return forward(args[0], args[1], args[2], where, seen, keep);
+    };
     return options_.checkpointing ? sda::checkpointed(f, {x, level, skip}, trained(*this)) : f({x, level, skip});
   }
 
@@ -82,7 +86,7 @@ class vidit_block : public torch::nn::Module {
   /// Multi-head self-attention of tokens.
   at::Tensor attend(at::Tensor const& x, at::Tensor const& where, sda::neighbourhoods const& seen) const {
     index_t const heads = options_.attention_heads, d = options_.hid_channels / heads;
-    auto const parts = (*qkv_)(x).view({x.size(0), x.size(1), 3, heads, d}).permute({2, 0, 3, 1, 4});   // q | k | v, heads before tokens
+    auto const parts = (*qkv_)(x).view({x.size(0), x.size(1), 3, heads, d}).permute({2, 0, 3, 1, 4});  // q | k | v, heads before tokens
     at::Tensor q = parts[0], k = parts[1], v = parts[2];
     if (options_.qk_norm) q = rms_norm(q, 1e-5), k = rms_norm(k, 1e-5);
     if (options_.rope) {
@@ -156,8 +160,8 @@ class vidit : public torch::nn::Module {
     auto const& o = options;
     auto const [t, h, w] = grid();
     auto const [pt, ph, pw] = o.patch_size;
-    sda::require(x.dim() >= 2 && x.numel() == x.size(0) * o.blanket_size * o.state[0] * o.state[1] * o.state[2], "vidit: a row of ", c10::str(x.sizes()),
-                 " is no window of ", o.blanket_size, " states of ", o.state[0], " x ", o.state[1], " x ", o.state[2]);
+    sda::require(x.dim() >= 2 && x.numel() == x.size(0) * o.blanket_size * o.state[0] * o.state[1] * o.state[2], "vidit: a row of ",
+                 c10::str(x.sizes()), " is no window of ", o.blanket_size, " states of ", o.state[0], " x ", o.state[1], " x ", o.state[2]);
     sda::require(dates.dim() >= 2 && dates.size(-2) == o.blanket_size, "vidit: dates ", c10::str(dates.sizes()), " for windows of ", o.blanket_size);
     auto const when = date_channels(dates).to(x.options()).view({-1, 1, 1, 1, 4 * o.blanket_size});
     auto const image = x.view({x.size(0), o.blanket_size, o.state[0], o.state[1], o.state[2]});
@@ -187,9 +191,11 @@ class vidit : public torch::nn::Module {
   static void check(vidit_options const& o) {
     std::array<index_t, 3> const window{o.blanket_size, o.state[0], o.state[1]};
     for (std::size_t i = 0; i < 3; ++i)
-      sda::require(o.patch_size[i] > 0 && window[i] > 0 && window[i] % o.patch_size[i] == 0, "vidit: patches of ", o.patch_size[i], " for ", window[i]);
+      sda::require(o.patch_size[i] > 0 && window[i] > 0 && window[i] % o.patch_size[i] == 0, "vidit: patches of ", o.patch_size[i], " for ",
+                   window[i]);
     sda::require(o.state[2] > 0 && o.hid_channels > 0 && o.hid_channels % 4 == 0, "vidit: ", o.state[2], " channels, ", o.hid_channels, " hidden");
-    sda::require(o.attention_heads > 0 && o.hid_channels % (2 * o.attention_heads) == 0, "vidit: ", o.attention_heads, " heads of a width of ", o.hid_channels);
+    sda::require(o.attention_heads > 0 && o.hid_channels % (2 * o.attention_heads) == 0, "vidit: ", o.attention_heads, " heads of a width of ",
+                 o.hid_channels);
     sda::require(o.window_size.empty() || o.window_size.size() == 3, "vidit: window_size has ", o.window_size.size(), " numbers, not 3");
   }
   std::array<index_t, 3> grid() const {

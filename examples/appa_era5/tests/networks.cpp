@@ -4,6 +4,8 @@
 #include <sda/torch/tensors.hpp>
 
 #include "network/cae.hpp"
+#include "network/gae.hpp"
+#include "network/graphdit.hpp"
 #include "network/latent_prior.hpp"
 #include "network/latent_space.hpp"
 #include "network/vidit.hpp"
@@ -35,7 +37,7 @@ at::Tensor some_dates(index_t n) { return at::tensor({2020, 2, 29, 12}, at::kLon
 
 TEST_CASE("the published autoencoders have the published numbers of parameters and of latents") {
   cae_options o;
-  cae const f32c64(o);   // memory is asked for, but never touched
+  cae const f32c64(o);  // memory is asked for, but never touched
   CHECK(numbers_in(f32c64) == 313'174'727);
   CHECK(sda::state_of(f32c64).size() == 208);
   CHECK(f32c64.cells() == std::array<index_t, 2>{23, 47});
@@ -57,6 +59,61 @@ TEST_CASE("the published transformers have the published numbers of parameters, 
   CHECK(large.coordinates().size(0) == 12'972);
   o.state[2] = 128;
   CHECK(numbers_in(vidit(o)) == 223'213'824);
+}
+
+TEST_CASE("the published graph autoencoders have the published numbers of parameters") {
+  std::vector<std::array<double, 2>> pixels;  // which pixels there are changes no weight
+  for (double latitude = 90; latitude >= -90; latitude -= 45)
+    for (double longitude = 0; longitude < 360; longitude += 45) pixels.push_back({latitude, longitude});
+  auto const millions = [&](gae_options const& g) { return std::round(double(numbers_in(gae(g, pixels))) / 1e5) / 10; };
+  gae_options o;
+  o.self_attention_hops.clear(), o.use_hop_pooling = false;
+  o.ico_divisions = {4, 3, 2, 1, 0}, o.pooling_area = {2, 2, 2, 2, 2};  // spheres as coarse as possible: nodes have no weights
+  CHECK(millions(o) == 549.9);
+  o.latent_channels = 1024, o.hid_channels = {128, 512, 1024, 2048}, o.heads = {2, 4, 4, 8}, o.self_attention_blocks = {1, 2, 3, 3};
+  o.ico_divisions = {4, 3, 2, 1}, o.pooling_area = {2, 2, 2, 2};
+  CHECK(millions(o) == 574.2);
+  o.latent_channels = 256, o.hid_channels = {192, 512, 1024}, o.heads = {3, 4, 4}, o.self_attention_blocks = {1, 2, 3};
+  o.ico_divisions = {4, 3, 2}, o.pooling_area = {2, 2, 2};
+  CHECK(millions(o) == 133.3);
+  o.latent_channels = 64, o.hid_channels = {192, 512}, o.heads = {3, 4}, o.self_attention_blocks = {2, 3};
+  o.ico_divisions = {3, 2}, o.pooling_area = {2, 2};
+  CHECK(millions(o) == 30.3);
+}
+
+TEST_CASE("the graph transformers have the published numbers of parameters") {
+  auto const millions = [](index_t width, index_t blocks) {
+    return std::round(double(numbers_in(graphdit({.icosphere = 2, .hidden_channels = width, .hidden_blocks = blocks}))) / 1e5) / 10;
+  };
+  CHECK(millions(512, 8) == 33.4);
+  CHECK(millions(1024, 16) == 249.4);
+  CHECK(millions(2048, 16) == 967.5);
+}
+
+TEST_CASE("a graph autoencoder at a date is an Encoder; a graph transformer is a prior, full attention or not") {
+  gae_options o;
+  o.in_channels = 3, o.latent_channels = 2, o.context_channels = 1, o.hid_channels = {8, 8}, o.heads = {2, 2}, o.self_attention_blocks = {1, 1};
+  o.ico_divisions = {1, 0}, o.self_attention_hops = {1, 1};
+  std::vector<std::array<double, 2>> pixels;
+  for (double latitude = 90; latitude >= -90; latitude -= 30)
+    for (double longitude = 0; longitude < 360; longitude += 30) pixels.push_back({latitude, longitude});
+  auto const net = std::make_shared<gae>(o, pixels);
+  net->initialise(sda::key{1});
+  auto const bound = std::make_shared<gae_at>(gae_at{net, some_dates(1)[0], at::zeros({1, 84, 1})});
+  latent_space<gae_at> const space{bound, at::kCPU, at::kFloat, {}, {}};
+  static_assert(sda::Encoder<latent_space<gae_at>, at::Tensor>);
+  CHECK(space.encode(at::randn({2, 84 * 3})).sizes() == at::IntArrayRef({2, 12 * 2}));
+  CHECK(sda::linearize(space.decoder(), at::randn({2, 24})).jvp(at::randn({2, 24})).sizes() == at::IntArrayRef({2, 84 * 3}));
+
+  for (int const hops : {0, 1}) {
+    graphdit_options g{
+        .icosphere = 0, .input_channels = 2, .blanket_size = 3, .hidden_channels = 8, .hidden_blocks = 1, .mod_features = 8, .heads = 2};
+    g.self_attention_hops = hops, g.cross_attention_hops = hops;
+    auto const backbone = std::make_shared<graphdit>(g);
+    backbone->initialise(sda::key{1});
+    auto const x = at::randn({2, 72});
+    CHECK(sda::linearize(latent_prior{backbone}.at(some_dates(3)), x, sda::level{1, 1}).vjp(x).sizes() == x.sizes());
+  }
 }
 
 TEST_CASE("padding wraps longitudes around, and cropping undoes it") {

@@ -19,7 +19,7 @@ inline at::Tensor dense_attention(tensor_list const& a) {
 
 // q [b, m, d], k and v [b, n, d]. Small problems are one tile; in large ones a tile is some rows of one of the b.
 inline at::Tensor tiled_attention(tensor_list const& a) {
-  constexpr std::int64_t most = std::int64_t(1) << 22;   // weights in a tile: 16 MB of floats
+  constexpr std::int64_t most = std::int64_t(1) << 22;  // weights in a tile: 16 MB of floats
   std::int64_t const b = a[0].size(0), m = a[0].size(1), n = a[1].size(1), height = std::max<std::int64_t>(16, most / n);
   if (b * m * n <= most) return dense_attention(a);
   std::vector<at::Tensor> whole;

@@ -13,7 +13,7 @@ using tensor_list = torch::autograd::variable_list;
 using tensor_function = std::function<at::Tensor(tensor_list const&)>;
 
 struct recomputed : torch::CustomClassHolder {
-  tensor_function f, twice;   // the same function, the second one differentiable twice
+  tensor_function f, twice;  // the same function, the second one differentiable twice
   recomputed(tensor_function g, tensor_function h) : f(std::move(g)), twice(std::move(h)) {}
 };
 
@@ -28,17 +28,17 @@ struct checkpoint : torch::autograd::Function<checkpoint> {
   }
 
   static tensor_list backward(torch::autograd::AutogradContext* context, tensor_list const& u) {
-    bool const again = at::GradMode::is_enabled();   // the gradient itself shall be differentiable
+    bool const again = at::GradMode::is_enabled();  // the gradient itself shall be differentiable
     auto all = context->get_saved_variables();
     auto const arguments = std::size_t(context->saved_data["arguments"].toInt());
     auto const what = c10::static_intrusive_pointer_cast<recomputed>(context->saved_data["what"].toCapsule());
 
     torch::AutoGradMode const on(true);
-    for (std::size_t i = 0; i < arguments; ++i)   // names of their own: no gradient may pass from one argument to another
+    for (std::size_t i = 0; i < arguments; ++i)  // names of their own: no gradient may pass from one argument to another
       all[i] = again ? all[i].view_as(all[i]) : all[i].detach().requires_grad_(all[i].requires_grad());
     at::Tensor const y = (again ? what->twice : what->f)({all.begin(), all.begin() + std::ptrdiff_t(arguments)});
 
-    tensor_list wanted, out(2 + all.size());   // nothing for `what` and `arguments`
+    tensor_list wanted, out(2 + all.size());  // nothing for `what` and `arguments`
     for (auto const& x : all)
       if (x.requires_grad()) wanted.push_back(x);
     auto const gradients = torch::autograd::grad({y}, wanted, u, /*retain_graph=*/again, /*create_graph=*/again, /*allow_unused=*/true);

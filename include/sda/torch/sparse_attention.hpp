@@ -15,7 +15,7 @@ class neighbourhoods {
     at::Tensor queries, keys;
   };
   std::vector<group> groups;
-  at::Tensor back;   // where each query is in the groups, one after the other
+  at::Tensor back;  // where each query is in the groups, one after the other
 
   neighbourhoods() = default;
   neighbourhoods to(at::Device device) const {
@@ -37,7 +37,7 @@ class neighbourhoods {
     auto const sorted_key = key.index_select(0, at::argsort(degree.index_select(0, query) * queries + query));
     auto const order = at::argsort(degree * queries + at::arange(queries, degree.options()));
     back = at::empty_like(order).scatter_(0, order, at::arange(queries, order.options()));
-    auto const sizes = at::bincount(degree).to(at::kCPU);   // queries of each degree
+    auto const sizes = at::bincount(degree).to(at::kCPU);  // queries of each degree
     for (std::int64_t d = 0, q = 0, e = 0; d < sizes.numel(); ++d) {
       std::int64_t const n = sizes.data_ptr<std::int64_t>()[d];
       if (n > 0) groups.push_back({order.narrow(0, q, n), sorted_key.narrow(0, e, n * d).view({n, d})});
@@ -50,7 +50,7 @@ namespace detail {
 
 // q [m, rows, heads, d], k and v [n, rows, heads, d], keys [m, degree] -> [m, rows, heads, d]
 inline at::Tensor neighbour_attention(at::Tensor const& q, at::Tensor const& k, at::Tensor const& v, at::Tensor const& keys) {
-  auto const picked = [&](at::Tensor const& t) {   // LibTorch's fastest gather with a fast transpose
+  auto const picked = [&](at::Tensor const& t) {  // LibTorch's fastest gather with a fast transpose
     return at::embedding(t.flatten(1), keys).view({keys.size(0), keys.size(1), t.size(1), t.size(2), t.size(3)});
   };
   auto const weights = at::softmax((q.unsqueeze(1) * picked(k)).sum(-1) * (1 / std::sqrt(double(q.size(-1)))), 1);
@@ -62,7 +62,7 @@ inline at::Tensor neighbour_attention(at::Tensor const& q, at::Tensor const& k, 
 /// Attention in which a query sees its neighbours alone; one that sees nobody becomes 0. q [..., m, d], k and v [..., n, d] with
 /// leading dimensions (rows, heads). In tiles of queries, made again for gradients: memory does not grow with the edges.
 inline at::Tensor sparse_attention(at::Tensor const& q, at::Tensor const& k, at::Tensor const& v, neighbourhoods const& seen) {
-  constexpr std::int64_t most = std::int64_t(1) << 23;   // gathered numbers in a tile
+  constexpr std::int64_t most = std::int64_t(1) << 23;  // gathered numbers in a tile
   require(q.dim() == 4 && q.size(2) == seen.back.numel() && k.sizes() == v.sizes() && q.size(0) == k.size(0) && q.size(1) == k.size(1) &&
               q.size(3) == k.size(3),
           "sparse attention: queries ", c10::str(q.sizes()), ", keys ", c10::str(k.sizes()), ", neighbourhoods of ", seen.back.numel());
@@ -80,8 +80,9 @@ inline at::Tensor sparse_attention(at::Tensor const& q, at::Tensor const& k, at:
     for (std::int64_t i = 0; i < m; i += height) {
       auto const n = std::min(height, m - i);
       auto const tile = from.index_select(0, g.queries.narrow(0, i, n));
-      tiles.push_back(checkpointed([keys = g.keys.narrow(0, i, n)](detail::tensor_list const& a) { return detail::neighbour_attention(a[0], a[1], a[2], keys); },
-                                   {tile, to, values}));
+      tiles.push_back(
+          checkpointed([keys = g.keys.narrow(0, i, n)](detail::tensor_list const& a) { return detail::neighbour_attention(a[0], a[1], a[2], keys); },
+                       {tile, to, values}));
     }
   }
   return at::cat(tiles).index_select(0, seen.back).permute({1, 2, 0, 3});

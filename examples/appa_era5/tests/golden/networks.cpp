@@ -72,7 +72,8 @@ TEST_CASE("golden: the convolutional autoencoder, step by step, with its derivat
         compare(file, std::string("saturate_") + kind, saturation{kind, options.saturate.bound}(input("saturation_points")));
       compare(file, "saturate_rmsnorm", saturation{"rmsnorm"}(z));
 
-      sda::traced const encoding([&](at::Tensor const& a) { return net.encode(a); }, x), decoding([&](at::Tensor const& a) { return net.decode(a); }, z);
+      sda::traced const encoding([&](at::Tensor const& a) { return net.encode(a); }, x),
+          decoding([&](at::Tensor const& a) { return net.decode(a); }, z);
       compare(file, "encode_vjp", encoding.vjp(input("z_cotangent")));
       compare(file, "encode_jvp", encoding.jvp(input("x_tangent")));
       compare(file, "decode_vjp", decoding.vjp(input("x_cotangent")));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "golden_torch.hpp"
 
+#include <scripted.hpp>
 #include <sda/calculus/schedule.hpp>
 #include <sda/guidance/likelihood.hpp>
 #include <sda/guidance/mmps.hpp>
@@ -14,7 +15,6 @@
 #include <sda/sampler/sample.hpp>
 #include <sda/sampler/stochastic.hpp>
 #include <sda/trajectory/window.hpp>
-#include <scripted.hpp>
 
 #include "network/cae.hpp"
 #include "network/latent_prior.hpp"
@@ -45,7 +45,7 @@ void compare(golden const& file, std::string const& name, array const& found) {
 /// What is seen through the columns `at` of states of `width` numbers, with the variances that go with them.
 auto seen_in(golden const& file, std::string const& at, std::string const& y, std::string const& variances, index_t width) {
   auto const columns = file[at].as<std::int64_t>();
-  array const values = file.array(y).reshaped<Eigen::RowMajor>(1, index_t(columns.size()));   // there may be none
+  array const values = file.array(y).reshaped<Eigen::RowMajor>(1, index_t(columns.size()));  // there may be none
   auto const variance = file[variances].as<double>();
   array each = array::Constant(1, values.cols(), variance.empty() ? 1 : variance.front());
   if (variance.size() > 1) std::copy(variance.begin(), variance.end(), each.data());
@@ -132,7 +132,8 @@ TEST_CASE("golden: guidance of the transformer's prior by a mask, a matrix, and 
     auto const width = file.array("inputs/x").cols();
     compare_guidance(file, "mask", prior, seen_in(file, "inputs/mask_indices", "inputs/y_mask", "inputs/var_y_mask", width));
     array const dense = file.array("inputs/dense_operator"), y = file.array("inputs/y_decoder");
-    compare_guidance(file, "dense", prior, sda::observation{sda::linear(dense), file.array("inputs/y_dense"), sda::scalar_error(file.number("inputs/var_y_dense"))});
+    compare_guidance(file, "dense", prior,
+                     sda::observation{sda::linear(dense), file.array("inputs/y_dense"), sda::scalar_error(file.number("inputs/var_y_dense"))});
     compare_guidance(file, "decoder", prior, sda::observation{through_decoder(file), y, sda::diagonal_error(file.array("inputs/var_y_decoder"))});
   }
 }
@@ -183,7 +184,8 @@ TEST_CASE("golden: every state of the samplers' runs with the transformer's prio
     compare_run(file, "pc_rectified", corrected("vit_pc"), d, grid(file, "rectified", file.config["vit_pc"]["steps"]), "vit_pc_noise");
     auto const seen = seen_in(file, "inputs/guided_indices", "inputs/guided_y", "inputs/guided_var_y", file.array("inputs/vit_noise1").cols());
     sda::mmps const guided{d, seen, sda::gmres{file.config["guided_pc"]["mmps_iters"].get<int>()}};
-    compare_run(file, "guided_pc_rectified", corrected("guided_pc"), guided, grid(file, "rectified", file.config["guided_pc"]["steps"]), "guided_pc_noise");
+    compare_run(file, "guided_pc_rectified", corrected("guided_pc"), guided, grid(file, "rectified", file.config["guided_pc"]["steps"]),
+                "guided_pc_noise");
   }
 }
 
