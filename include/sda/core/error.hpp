@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <concepts>
 #include <cstdio>
+#include <initializer_list>
 #include <stdexcept>
 #include <string>
-#include <type_traits>
+#include <string_view>
 
 namespace sda {
 
@@ -14,25 +16,29 @@ struct error : std::runtime_error {
 
 namespace detail {
 
-// Without <sstream>, which costs every source half a second of compilation.
-template <class T> void append(std::string& out, T const& part) {
-  if constexpr (std::is_same_v<T, char>) {
-    out += part;
-  } else if constexpr (std::is_constructible_v<std::string, T const&>) {
-    out += std::string(part);
-  } else if constexpr (std::is_floating_point_v<T>) {
-    char number[32];
-    std::snprintf(number, sizeof number, "%g", double(part));
-    out += number;
-  } else {
-    out += std::to_string(part);
-  }
-}
-template <class... T> std::string text(T const&... parts) {
+// A part of a message as text: one type for all, and no <sstream>, which every source would pay for.
+struct piece {
+  char number[32];
+  std::string_view text;
+
+  piece(piece const&) = delete;  // text may lie in number
+  piece(std::string_view t) : text(t) {}
+  piece(char const* t) : text(t) {}
+  piece(char c) : number{c}, text(number, 1) {}
+  piece(std::floating_point auto x) { print("%g", double(x)); }
+  piece(std::signed_integral auto n) { print("%lld", static_cast<long long>(n)); }
+  piece(std::unsigned_integral auto n) { print("%llu", static_cast<unsigned long long>(n)); }
+
+ private:
+  void print(char const* format, auto x) { text = {number, std::size_t(std::snprintf(number, sizeof number, format, x))}; }
+};
+inline std::string joined(std::initializer_list<piece> pieces) {
   std::string out;
-  (append(out, parts), ...);
+  for (piece const& p : pieces) out += p.text;
   return out;
 }
+[[noreturn]] inline void fail(std::initializer_list<piece> message) { throw error(joined(message)); }
+template <class... T> std::string text(T const&... parts) { return joined({piece(parts)...}); }
 
 // A bool that remembers where it was written (std::source_location is missing with clang 14).
 struct condition {
@@ -47,7 +53,7 @@ struct condition {
 /// Throws sda::error unless the condition holds: require(n == m, "dot: ", n, " columns against ", m).
 template <class... T> void require(detail::condition c, T const&... what) {
   if (!c.holds) [[unlikely]]
-    throw error(detail::text(what..., " [", c.file, ":", c.line, "]"));
+    detail::fail({detail::piece(what)..., " [", c.file, ":", c.line, "]"});
 }
 
 }  // namespace sda
