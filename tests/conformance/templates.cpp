@@ -8,6 +8,16 @@ using namespace sda;
 
 namespace {
 
+// What the library has of each concept passes the check that names the faults of others (tests/compile_fail).
+using least_state = sda_test::archetype<double>;
+using chain_prior = decltype(gaussian_ar1(std::declval<least_state>(), 1, 1, 0.5));
+static_assert(check_sde<rectified>() && check_sde<vp_cosine>());
+static_assert(check_differentiable_denoiser<chain_prior, least_state>());
+static_assert(check_operator<masked<least_state>, least_state>() && check_operator<pointwise<arctan>, least_state>());
+static_assert(check_error_covariance<scalar_error, least_state>());
+static_assert(check_sampler<ddim, chain_prior, least_state>() && check_sampler<adams_bashforth<3>, chain_prior, least_state>());
+static_assert(check_communicator<solo, least_state>());
+
 // A chain of `steps` numbers, some of them seen by a nonlinear instrument; the members that a sampler draws.
 template <class S, class Sampler> std::vector<double> members(S const& none, Sampler const& sampler, auto const& guide) {
   index_t const steps = columns(none);

@@ -24,4 +24,12 @@ template <class P> concept SDE = requires(P const& p, double t) {
   { p(t) } -> std::same_as<level>;
 };
 
+/// Put `static_assert(sda::check_sde<P>())` beside a new schedule: one plain sentence per fault.
+template <class P> consteval bool check_sde() {
+  constexpr bool callable = requires(P const& p, double t) { p(t); };
+  static_assert(callable, "sda: an SDE needs p(t) for a double t from 1 (noise) to 0 (data), callable while const");
+  static_assert(!callable || SDE<P>, "sda: an SDE's p(t) must return sda::level");
+  return true;
+}
+
 }  // namespace sda
