@@ -35,6 +35,7 @@
 #include <sda/model/simulate.hpp>
 
 #include <sda/metrics/crps.hpp>
+#include <sda/metrics/emd.hpp>
 #include <sda/metrics/latitude_weights.hpp>
 #include <sda/metrics/ranks.hpp>
 #include <sda/metrics/rmse.hpp>

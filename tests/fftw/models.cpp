@@ -19,7 +19,8 @@ array smooth(index_t n, int most, key k) {
   for (int a = -most; a <= most; ++a)
     for (int b = 0; b <= most; ++b)
       for (index_t i = 0; (a || b) && i < n * n; ++i)
-        out(0, i) += normal<double>(k, a + most, b) * std::cos(tau * double(a * (i / n) + b * (i % n)) / double(n) + normal<double>(k.fold(1), a + most, b));
+        out(0, i) +=
+            normal<double>(k, a + most, b) * std::cos(tau * double(a * (i / n) + b * (i % n)) / double(n) + normal<double>(k.fold(1), a + most, b));
   return out;
 }
 array on_torus(index_t n, auto const& f) {
@@ -56,14 +57,14 @@ TEST_CASE("small waves of Kuramoto-Sivashinsky grow and decay at the rates k² -
     double const wave = k * tau / 22, growth = std::exp(2 * (wave * wave - std::pow(wave, 4)));
     array x(1, n);
     for (index_t i = 0; i < n; ++i) x(0, i) = 1e-7 * std::cos(tau * double(k * i) / double(n));
-    CHECK(distance(model(x), growth * x) <= 1e-6);   // the advection of a wave of 1e-7
+    CHECK(distance(model(x), growth * x) <= 1e-6);  // the advection of a wave of 1e-7
   }
 }
 
 TEST_CASE("Kuramoto-Sivashinsky keeps its mean, knows no place, and balances its energy") {
   index_t const n = 64;
   array x = normals(3, n, key{2});
-  x = kuramoto_sivashinsky(n, 22, .05, 400)(x);   // onto the attractor
+  x = kuramoto_sivashinsky(n, 22, .05, 400)(x);  // onto the attractor
   double const h = 1e-3;
   kuramoto_sivashinsky const model(n, 22, h, 1);
   array const y = model(x), z = model(y);
@@ -73,12 +74,12 @@ TEST_CASE("Kuramoto-Sivashinsky keeps its mean, knows no place, and balances its
   for (index_t r = 0; r < 3; ++r) {
     CHECK(y.row(r).mean() == Approx(x.row(r).mean()).margin(1e-14));
     double const change = (z.row(r).square().mean() - x.row(r).square().mean()) / 2 / (2 * h);
-    CHECK(change == Approx(model.energy_gain(y.data() + r * n)).margin(1e-4));   // O(h²) of a central difference
+    CHECK(change == Approx(model.energy_gain(y.data() + r * n)).margin(1e-4));  // O(h²) of a central difference
   }
 }
 
 TEST_CASE("Kuramoto-Sivashinsky is of fourth order in time") {
-  auto const of = [](double dt, int steps) { return kuramoto_sivashinsky(64, 100, dt, steps); };   // long enough that no wave is stiff
+  auto const of = [](double dt, int steps) { return kuramoto_sivashinsky(64, 100, dt, steps); };  // long enough that no wave is stiff
   CHECK(order(of, of(.05, 400)(normals(1, 64, key{3})), 4, .0625) == Approx(4).margin(.3));
 }
 
@@ -97,7 +98,9 @@ TEST_CASE("Taylor and Green's vortices decay as they should") {
 }
 
 TEST_CASE("without viscosity, drag and forcing energy and enstrophy are kept, but for the fourth order of the steps") {
-  auto const of = [](double dt, int steps) { return kolmogorov_flow({.points = 24, .viscosity = 0, .drag = 0, .forcing = 0, .dt = dt, .steps = steps}); };
+  auto const of = [](double dt, int steps) {
+    return kolmogorov_flow({.points = 24, .viscosity = 0, .drag = 0, .forcing = 0, .dt = dt, .steps = steps});
+  };
   array const x = smooth(24, 3, key{4});
   auto const drift = [&](double dt) {
     auto const model = of(dt, int(std::lround(.4 / dt)));

@@ -17,7 +17,7 @@ namespace {
 /// third site is seen without error. So kriging is the posterior mean, and all of the posterior is known.
 struct arc {
   index_t n = 24;
-  double spacing = 300, deviation = .7;   // km; of a departure
+  double spacing = 300, deviation = .7;  // km; of a departure
   std::vector<place> sites, stations;
   std::vector<std::int64_t> at;
   dense_gaussian standard = centred(sda_test::ar1(24, std::exp(-300.0 / 600)));
@@ -54,8 +54,14 @@ TEST_CASE("DiffDA draws from the posterior of a Gaussian field, whose mean is kr
   index_t const members = 400;
   array const background = normals(1, a.n, key{1}).replicate(members, 1), y = normals(1, index_t(a.at.size()), key{2});
   array bound, e = background;
-  diffda const filter{bound_to_background{a.standard, &bound}, a.spread_out(), a.hard_mask(), array(array::Constant(1, a.n, a.deviation)),
-                      geometric(20, 1e-3, 128), 1, 16, ddpm};
+  diffda const filter{bound_to_background{a.standard, &bound},
+                      a.spread_out(),
+                      a.hard_mask(),
+                      array(array::Constant(1, a.n, a.deviation)),
+                      geometric(20, 1e-3, 128),
+                      1,
+                      16,
+                      ddpm};
   filter.analyse(e, a.seen(y), key{3});
   CHECK((bound == background).all());
 
@@ -71,14 +77,14 @@ TEST_CASE("DiffDA draws from the posterior of a Gaussian field, whose mean is kr
   double mean_error = 0, ratio = 0;
   for (index_t i = 0; i < a.n; ++i) {
     if (i % 3 == 0) {
-      CHECK((e.col(i) - y(0, i / 3)).abs().maxCoeff() <= 5e-3);   // of the last level
+      CHECK((e.col(i) - y(0, i / 3)).abs().maxCoeff() <= 5e-3);  // of the last level
       continue;
     }
     mean_error += std::pow(mean(i) - exact.mean(i), 2) / exact.covariance(i, i) / 16;
     ratio += covariance(i, i) / exact.covariance(i, i) / 16;
   }
   INFO("rms error of the mean " << std::sqrt(mean_error) << " standard deviations, variance ratio " << ratio);
-  CHECK(std::sqrt(mean_error) <= .15);   // 0.05 from sampling; the rest is what RePaint's passes leave (tests/sampler/repaint.cpp)
+  CHECK(std::sqrt(mean_error) <= .15);  // 0.05 from sampling; the rest is what RePaint's passes leave (tests/sampler/repaint.cpp)
   CHECK(ratio == Approx(1).margin(.15));
 }
 
@@ -105,9 +111,11 @@ TEST_CASE("cycled with a forecast model, DiffDA follows what it sees and errs le
   double const phi = .9;
   index_t const n = a.n;
   matrix const half = a.standard.covariance.llt().matrixL();
-  auto const push = [&](index_t count, key k) { return array(std::sqrt(1 - phi * phi) * (normals(count, n, k).matrix() * half.transpose()).array()); };
+  auto const push = [&](index_t count, key k) {
+    return array(std::sqrt(1 - phi * phi) * (normals(count, n, k).matrix() * half.transpose()).array());
+  };
   array truth = (normals(1, n, key{4}).matrix() * half.transpose()).array(), e = array::Zero(20, n);
-  auto const model = [&](array const& x) { return array(phi * x); };   // the external forecast: it does not know the noise
+  auto const model = [&](array const& x) { return array(phi * x); };  // the external forecast: it does not know the noise
   diffda const filter{a.standard, a.spread_out(), a.hard_mask(), array(array::Constant(1, n, .6)), geometric(20, 1e-3, 32), 1, 6, ddpm};
   double forecast_error = 0, analysis_error = 0;
   auto const seen = [&](index_t i) {

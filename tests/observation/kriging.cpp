@@ -9,10 +9,9 @@ using namespace sda_test;
 
 namespace {
 
-std::vector<place> scattered(index_t n, key k) {   // evenly over the sphere
+std::vector<place> scattered(index_t n, key k) {  // evenly over the sphere
   std::vector<place> out;
-  for (index_t i = 0; i < n; ++i)
-    out.push_back({std::asin(2 * uniform(k, i, 0) - 1) * 180 / std::numbers::pi, 360 * uniform(k, i, 1)});
+  for (index_t i = 0; i < n; ++i) out.push_back({std::asin(2 * uniform(k, i, 0) - 1) * 180 / std::numbers::pi, 360 * uniform(k, i, 1)});
   return out;
 }
 
@@ -76,8 +75,7 @@ TEST_CASE("fields are spread each on its own, and the soft mask is one at the st
   auto const one = kriging{.reach = 9000}(stations, targets);
   array const y = normals(2, 120, key{11});
   array const together = interpolating(y, for_fields(one, 40, 3), 120)(y);
-  for (index_t f = 0; f < 3; ++f)
-    CHECK((together.middleCols(60 * f, 60) == interpolating(y, one, 40)(array(y.middleCols(40 * f, 40)))).all());
+  for (index_t f = 0; f < 3; ++f) CHECK((together.middleCols(60 * f, 60) == interpolating(y, one, 40)(array(y.middleCols(40 * f, 40)))).all());
   CHECK((soft_mask(y, stations, stations, 150, 2) == 1).all());
   array const mask = soft_mask(y, stations, targets, 1500);
   for (std::size_t t = 0; t < targets.size(); ++t) {

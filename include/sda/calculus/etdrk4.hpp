@@ -19,7 +19,7 @@ class etdrk4 {
 
   etdrk4(std::span<double const> rates, double dt) {
     require(dt > 0, "etdrk4: a step of ", dt);
-    constexpr int points = 32;   // of the upper half circle; the lower half is its mirror image
+    constexpr int points = 32;  // of the upper half circle; the lower half is its mirror image
     for (double const rate : rates) {
       double const h = rate * dt;
       std::complex<double> lift, f1, f2, f3;

@@ -32,7 +32,7 @@ class fourier {
     spectrum half(size());
     int const n[] = {int(ny), int(nx)}, rank = ny > 1 ? 2 : 1;
     int const* const sizes = ny > 1 ? n : n + 1;
-    unsigned const flags = FFTW_ESTIMATE | FFTW_UNALIGNED;   // the same plan, and so the same numbers, on every run
+    unsigned const flags = FFTW_ESTIMATE | FFTW_UNALIGNED;  // the same plan, and so the same numbers, on every run
     std::scoped_lock const alone(planner());
     forward_ = plan(fftw_plan_dft_r2c(rank, sizes, field.data(), raw(half), flags | FFTW_PRESERVE_INPUT), destroy);
     backward_ = plan(fftw_plan_dft_c2r(rank, sizes, raw(half), field.data(), flags), destroy);
@@ -61,7 +61,7 @@ class fourier {
 
  private:
   using plan = std::shared_ptr<std::remove_pointer_t<fftw_plan>>;
-  static std::mutex& planner() {   // planning, unlike executing, is for one thread at a time
+  static std::mutex& planner() {  // planning, unlike executing, is for one thread at a time
     static std::mutex m;
     return m;
   }

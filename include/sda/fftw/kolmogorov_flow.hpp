@@ -20,8 +20,8 @@ class kolmogorov_flow {
     int steps = 10;
   };
   explicit kolmogorov_flow(settings const& s) : s_(s), fourier_(s.points, s.points), method_(rates(), s.dt) {
-    require(s.viscosity >= 0 && s.drag >= 0 && s.steps >= 1 && s.wave >= 0 && 3 * s.wave < s.points, "kolmogorov_flow: viscosity ", s.viscosity, ", drag ",
-            s.drag, ", ", s.steps, " steps, wave ", s.wave, " on ", s.points, " points");
+    require(s.viscosity >= 0 && s.drag >= 0 && s.steps >= 1 && s.wave >= 0 && 3 * s.wave < s.points, "kolmogorov_flow: viscosity ", s.viscosity,
+            ", drag ", s.drag, ", ", s.steps, " steps, wave ", s.wave, " on ", s.points, " points");
   }
 
   template <host_doubles S> S operator()(S const& vorticity) const {

@@ -24,7 +24,8 @@ class kuramoto_sivashinsky {
   double energy_gain(double const* u) const {
     auto const v = fourier_.forward(u);
     double sum = 0;
-    for (std::size_t i = 0; i < v.size(); ++i) sum += (fourier_.kx(i) == 0 || 2 * fourier_.kx(i) == double(fourier_.points()) ? 1 : 2) * rate(i) * std::norm(v[i]);
+    for (std::size_t i = 0; i < v.size(); ++i)
+      sum += (fourier_.kx(i) == 0 || 2 * fourier_.kx(i) == double(fourier_.points()) ? 1 : 2) * rate(i) * std::norm(v[i]);
     return sum;
   }
 

@@ -16,9 +16,9 @@ namespace sda {
 /// `spread_out` takes the observed departures to the state (interpolating{like, kriging{}(stations, grid), stations});
 /// the errors of observations are not used. Costs about levels x passes evaluations of the network and no vjp.
 template <class Net, class SpreadOut, State S> struct diffda {
-  Net net;          // net.at(b), or a denoiser that needs no background
+  Net net;  // net.at(b), or a denoiser that needs no background
   SpreadOut spread_out;
-  S mask, scale;    // m and s: one row
+  S mask, scale;  // m and s: one row
   std::vector<level> levels;
   index_t jump = 10, passes = 10;
   ddim inner{};
@@ -42,10 +42,8 @@ template <class Net, class SpreadOut, State S> struct diffda {
 
  private:
   decltype(auto) given(S const& background) const {
-    if constexpr (ConditionalDenoiser<Net, S>)
-      return net.at(background);
-    else
-      return (net);
+    if constexpr (ConditionalDenoiser<Net, S>) return net.at(background);
+    else return (net);
   }
 };
 template <class N, class K, class S> diffda(N, K, S, S, std::vector<level>) -> diffda<N, K, S>;

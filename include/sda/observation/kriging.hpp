@@ -18,7 +18,7 @@ struct place {
   double latitude, longitude;
 };
 
-inline constexpr double earth_radius = 6371;   // km
+inline constexpr double earth_radius = 6371;  // km
 
 /// Great-circle distance in km, accurate for places close together too.
 inline double great_circle(place a, place b) {
@@ -59,16 +59,16 @@ class nearest_stations {
  private:
   double latitude(index_t s) const { return stations_[std::size_t(s)].latitude; }
   std::vector<place> stations_;
-  std::vector<index_t> northward_;   // stations from south to north
+  std::vector<index_t> northward_;  // stations from south to north
 };
 
 /// What is believed of the field; the defaults are DiffDA's, but that its departures have a mean of zero.
 struct kriging {
-  double length = 600;         // km
-  index_t neighbours = 9;      // stations that a target sees, the nearest
-  double reach = 2000;         // km; where no station is so near, the estimate is zero
-  double nugget = 0;           // variance of the stations' errors, as a share of the field's
-  bool unknown_mean = false;   // ordinary kriging
+  double length = 600;        // km
+  index_t neighbours = 9;     // stations that a target sees, the nearest
+  double reach = 2000;        // km; where no station is so near, the estimate is zero
+  double nugget = 0;          // variance of the stations' errors, as a share of the field's
+  bool unknown_mean = false;  // ordinary kriging
 
   /// The weights of the stations' values at every target, for `interpolating`. Exact at the stations if there is no nugget. Costs a
   /// small Cholesky factorisation a target, on threads.
@@ -91,11 +91,12 @@ struct kriging {
  private:
   std::vector<double> weights(nearest_stations const& near, std::vector<nearest_stations::neighbour> const& found) const {
     index_t const n = index_t(found.size());
-    small_matrix c(n, n), rhs(2, n);   // rhs: covariances with the target, and ones
+    small_matrix c(n, n), rhs(2, n);  // rhs: covariances with the target, and ones
     for (index_t i = 0; i < n; ++i) {
       for (index_t j = 0; j < i; ++j) {
         double const d = great_circle(near[found[std::size_t(i)].station], near[found[std::size_t(j)].station]);
-        require(d > 0 || nugget > 0, "kriging: stations ", found[std::size_t(i)].station, " and ", found[std::size_t(j)].station, " are at one place");
+        require(d > 0 || nugget > 0, "kriging: stations ", found[std::size_t(i)].station, " and ", found[std::size_t(j)].station,
+                " are at one place");
         c[i][j] = c[j][i] = std::exp(-d / length);
       }
       c[i][i] = 1 + nugget;
@@ -129,7 +130,7 @@ template <State S> S soft_mask(S const& like, std::span<place const> stations, s
   nearest_stations const near(stations);
   std::vector<value_t<S>> numbers(targets.size());
   parallel_for(index_t(targets.size()), index_t(targets.size()) * 256, [&](index_t t) {
-    auto const found = near(targets[std::size_t(t)], 1, 6 * width);   // beyond, 1.5e-8 at the most
+    auto const found = near(targets[std::size_t(t)], 1, 6 * width);  // beyond, 1.5e-8 at the most
     double const d = found.empty() ? 0 : found.front().distance / width;
     numbers[std::size_t(t)] = found.empty() ? value_t<S>(0) : value_t<S>(std::exp(-d * d / 2));
   });
