@@ -86,7 +86,8 @@ void archive::group_channels() {
     }
     group g{list[c].name, {}, index_t(c), {}, false};
     if (list[c].level) g.levels = {list[c].level};
-    g.constant = !files_[std::size_t(holders[0])].variables.at(g.variable).second;
+    auto const& holder = files_[std::size_t(holders[0])];
+    g.constant = !holder.variables.at(g.variable).second || (is_invariant(g.variable) && holder.times.size() == 1);
     for (int const f : holders) {
       auto const& times = files_[std::size_t(f)].times;
       if (g.constant) g.places = {{0, holders[0], 0}};

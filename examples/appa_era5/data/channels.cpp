@@ -69,6 +69,11 @@ variable const& variable_of(std::string const& name) {
   throw sda::error("there is no variable " + name + "; known are:" + known);
 }
 
+bool is_invariant(std::string const& name) {
+  auto const* const v = find_among(context_variables(), name);
+  return v && v->short_name != "tisr";
+}
+
 std::vector<int> const& levels_13() {
   static std::vector<int> const levels{50, 100, 150, 200, 250, 300, 400, 500, 600, 700, 850, 925, 1000};
   return levels;

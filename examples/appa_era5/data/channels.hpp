@@ -33,6 +33,9 @@ variable const* find_variable(std::string const& name);
 /// ... sda::error if none is known.
 variable const& variable_of(std::string const& name);
 
+/// Whether a variable of the context never changes: all but the sun's.
+bool is_invariant(std::string const& name);
+
 /// The 13 pressure levels of WeatherBench and the 37 of ERA5, in hPa from the top down.
 std::vector<int> const& levels_13();
 std::vector<int> const& levels_37();

@@ -24,8 +24,8 @@ struct files {
     write("a.nc", start, 24), write("b.nc", start + 25, 23);
   }
   void write(char const* name, hours first, index_t count) const {
-    cds_writer surface((folder / ("s" + std::string(name))).string(), {where, chosen.surface, {}, count, "", "", 1});
-    cds_writer aloft((folder / ("p" + std::string(name))).string(), {where, chosen.atmosphere, chosen.levels, count, "", "", 1});
+    cds_writer surface((folder / (std::string("s") + name)).string(), {where, chosen.surface, {}, count, "", "", 1});
+    cds_writer aloft((folder / (std::string("p") + name)).string(), {where, chosen.atmosphere, chosen.levels, count, "", "", 1});
     for (hours t = first; t < first + count; ++t) {
       std::vector<float> x;
       for (std::size_t c = 0; c < 4; ++c)
