@@ -60,15 +60,22 @@ TEST_CASE("MMPS has no bias but that of the steps") {
 
 TEST_CASE("SDA's likelihood is biased as published, sparse and accurate") {
   auto const make = [](double gamma) { return [gamma](auto d, auto o) { return gamma_likelihood{d, o, gamma}; }; };
+  check(sparse_accurate(), {.0505, .451, .75, .255}, make(1e-3));
   check(sparse_accurate(), {.0454, .394, .75, .230}, make(1e-2));
+  check(sparse_accurate(), {.0387, .316, .75, .194}, make(3e-2));
   check(sparse_accurate(), {.0235, .107, .79, .0878}, make(.1));
+  check(sparse_accurate(), {.0455, .526, 1.08, .333}, make(.3));
   check(sparse_accurate(), {.499, 1.46, 2.64, 1.11}, make(1));
 }
 
 TEST_CASE("SDA's likelihood is biased as published, dense and noisy") {
   auto const make = [](double gamma) { return [gamma](auto d, auto o) { return gamma_likelihood{d, o, gamma}; }; };
+  check(dense_noisy(), {.0435, .217, .73, .280}, make(1e-3));
+  check(dense_noisy(), {.0407, .206, .73, .265}, make(1e-2));
   check(dense_noisy(), {.0364, .191, .74, .243}, make(3e-2));
+  check(dense_noisy(), {.0271, .155, .76, .1886}, make(.1));
   check(dense_noisy(), {.0132, .094, .82, .0912}, make(.3));
+  check(dense_noisy(), {.0185, .200, 1.08, .2266}, make(1));
 }
 
 TEST_CASE("PiGDM and TMPD are biased as published") {
