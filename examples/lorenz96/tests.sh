@@ -3,6 +3,7 @@
 # Runs the program: tests.sh PROGRAM CASE. Without CASE it lists the cases; CTest runs each on its own.
 set -euo pipefail
 program=${1:-}
+shipped=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/weights/lorenz96.safetensors
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
@@ -70,6 +71,8 @@ case_unwritable() {
   fails "cannot write absent/a.nc: there is no folder absent" assimilate --out absent/a.nc
   mkdir taken
   fails "cannot write taken: it is a folder" assimilate "${small[@]}" "${gaussian[@]}" --out taken
+  mkfifo pipe
+  fails "cannot write pipe: it is no regular file" simulate "${small[@]}" --out pipe
 }
 case_missing_input() {
   fails "cannot read absent.nc: No such file" assimilate --input absent.nc --out a.nc
@@ -80,11 +83,25 @@ case_missing_input() {
 case_tiling() {
   works simulate "${small[@]}" --out seen.nc
   fails "windows of 5 steps do not tile 12 steps of seen.nc" assimilate --input seen.nc --length 5 "${gaussian[@]}" --out a.nc
+  fails "--length 5: the network's windows have 17 steps|LibTorch" assimilate --windows 2 --length 5 --out a.nc
+}
+# Numbers in a file that cannot be observations are refused, with their places.
+case_bad_values() {
+  works simulate "${small[@]}" --sites every:3 --out seen.nc
+  ncdump seen.nc >seen.cdl
+  awk '/^ observation =/ {inside = 1} inside && sub(/-?[0-9.]+/, "Infinity") {inside = 0} {print}' seen.cdl | ncgen -o infinite.nc
+  fails "the observation of site 0 at step 0 is infinite" assimilate --input infinite.nc --length 6 "${gaussian[@]}" --out a.nc
+  sed 's/observation_error = 1/observation_error = -1/' seen.cdl | ncgen -o negative.nc
+  fails "negative.nc: observation_error = -1 is not positive" assimilate --input negative.nc --length 6 "${gaussian[@]}" --out a.nc
 }
 case_weights() {
   fails "absent.safetensors" assimilate "${small[@]}" --weights absent.safetensors --out a.nc
   echo "no weights" >corrupt.safetensors
   fails "corrupt.safetensors" assimilate "${small[@]}" --weights corrupt.safetensors --out a.nc
+  head -c 500000 "$shipped" >cut.safetensors
+  fails "cut.safetensors places .* outside its [0-9]+ bytes|LibTorch" assimilate "${small[@]}" --weights cut.safetensors --out a.nc
+  printf '\x02\0\0\0\0\0\0\0{}' >empty.safetensors
+  fails "empty.safetensors: no weights of this program's|LibTorch" assimilate "${small[@]}" --weights empty.safetensors --out a.nc
 }
 # Without observations the posterior is the prior; NaN in a file means not observed.
 case_nothing_seen() {

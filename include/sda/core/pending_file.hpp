@@ -21,6 +21,8 @@ namespace sda {
 class pending_file {
  public:
   explicit pending_file(std::filesystem::path path) : path_(std::move(path)) {
+    // renaming would replace a device by a file
+    require(!std::filesystem::exists(path_) || std::filesystem::is_regular_file(path_), path_.string(), " cannot be written: it is no regular file");
     static std::atomic<unsigned> count{0};
     temporary_ = path_;
     temporary_ += detail::text(".", ::getpid(), ".", count++, ".partial");

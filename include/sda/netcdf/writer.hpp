@@ -139,6 +139,7 @@ class writer {
   static handle create(std::string const& path, std::string const& temporary) {
     auto const folder = std::filesystem::path(path).parent_path();
     require(!std::filesystem::is_directory(path), "cannot write ", path, ": it is a folder");
+    require(!std::filesystem::exists(path) || std::filesystem::is_regular_file(path), "cannot write ", path, ": it is no regular file");
     require(folder.empty() || std::filesystem::is_directory(folder), "cannot write ", path, ": there is no folder ", folder.string());
     int id = -1;
     netcdf::check(nc_create(temporary.c_str(), NC_CLOBBER | NC_NETCDF4 | NC_CLASSIC_MODEL, &id), "cannot write ", path);
