@@ -66,9 +66,10 @@ TEST_CASE("a configuration written as YAML is read as the same") {
 TEST_CASE("hostile YAML is an error") {
   std::string bomb = "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n";
   for (int i = 1; i < 9; ++i) {
-    auto const before = " *a" + std::to_string(i - 1) + ",";
-    bomb +=
-        "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [" + before + before + before + before + before + before + before + before + "]\n";
+    std::string const before(1, char('0' + i - 1)), own(1, char('0' + i));
+    std::string items;
+    for (int n = 0; n < 8; ++n) items.append(" *a").append(before).append(",");
+    bomb.append("a").append(own).append(": &a").append(own).append(" [").append(items).append("]\n");
   }
   CHECK_THROWS_AS(config::parse(bomb, {}, false), sda::error);
   CHECK_THROWS_AS(config::parse("a: &a [*a]", {}, false), sda::error);

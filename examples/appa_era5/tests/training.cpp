@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <sda_test.hpp>
+
+#include "data/cds_writer.hpp"
+#include "data/statistics.hpp"
+#include "training/train.hpp"
+#include "weights/state_dict.hpp"
+
+#include <cmath>
+#include <fstream>
+#include <temporary.hpp>
+
+using namespace appa;
+
+namespace {
+
+char const* const text = R"(
+data: {grid: 16x9, variables: [t2m, msl], train: 2019-01-01..2019-01-02, valid: 2019-01-03, step: 1}
+autoencoder:
+  ae: {name: cae_test, resize: 2, noise_level: 0.01, lat_channels: 2, hid_channels: [4, 8], hid_blocks: [1, 1]}
+  train: {update_steps: 10, batch_size_per_step: 4, batch_element_per_gpu: 2, workers: 2, log_interval: 8, save_interval: 20, average: 0.9}
+  valid: {log_interval: 20, num_samples: 3}
+  optim: {optimizer: soap, learning_rate: 1e-2, precondition_frequency: 3, scheduler: linear, warmup: 2, grad_clip: 1}
+denoiser:
+  backbone: {name: vit_test, mod_features: 8, hid_channels: 16, hid_blocks: 1, attention_heads: 2, patch_size: [2, 1, 1]}
+  train: {update_steps: 10, batch_size_per_step: 4, batch_element_per_gpu: 2, log_interval: 8, save_interval: 20, blanket_size: 4, average: 0.9}
+  valid: {log_interval: 20, num_samples: 4}
+  optim: {optimizer: adamw, learning_rate: 1e-3, scheduler: cosine, grad_clip: 1}
+)";
+
+// Three days of two waves that travel around a small globe.
+void write_weather(std::string const& path, config const& c) {
+  auto const where = parse_grid(c.get<std::string>("data.grid"));
+  auto const first = hours_of({2019, 1, 1, 0});
+  cds_writer out(path, {where, channels_of(c).surface, {}, 72, "made by a test", "", 1});
+  for (hours t = 0; t < 72; ++t) {
+    std::vector<float> fields;
+    for (double const level : {280.0, 101300.0})
+      for (index_t i = 0; i < where.height(); ++i)
+        for (index_t j = 0; j < where.width(); ++j)
+          fields.push_back(float(level * (1 + 0.02 * std::cos(0.6 * double(i)) * std::sin(0.39 * double(j) - 0.2 * double(t)))));
+    out.append(first + t, fields);
+  }
+  out.commit();
+}
+
+bool same_tensors(std::filesystem::path const& a, std::filesystem::path const& b) {
+  auto const x = read_tensors(a), y = read_tensors(b);
+  if (x.tensors.empty() || x.tensors.size() != y.tensors.size()) return false;
+  for (auto const& [name, t] : x.tensors)
+    if (t.as<double>() != y[name].as<double>()) return false;
+  return true;
+}
+std::vector<nlohmann::json> lines_of(std::filesystem::path const& file) {
+  std::vector<nlohmann::json> out;
+  std::ifstream in(file);
+  for (std::string line; std::getline(in, line);) out.push_back(nlohmann::json::parse(line));
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("ten steps of each training lead from files to samples") {
+  sda_test::temporary_folder const folder;
+  auto const c = config::parse(text);
+  auto const file = (folder / "era5.nc").string(), stats = (folder / "stats.nc").string();
+  write_weather(file, c);
+  write_statistics(stats, compute_statistics(archive({file}, channels_of(c)), {parse_period("2019-01-01..2019-01-02")}), "a test", "a test");
+
+  auto options = training_options{(folder / "ae").string(), false, "cpu", 3, {file}, stats, ""};
+  train_autoencoder(c, options, {});
+  auto const log = lines_of(folder / "ae" / "log.jsonl");
+  REQUIRE_FALSE(log.empty());
+  CHECK(log.back().at("step") == 10);
+  CHECK(log.back().at("skipped") == 0);
+  CHECK(log.back().at("validation").at("rmse") < log.front().at("loss"));  // the waves are simple
+
+  encode(config(), {(folder / "ae").string(), (folder / "latents").string(), "cpu", stats, {file}, 2});
+  options = {(folder / "prior").string(), false, "cpu", 4, {}, "", (folder / "latents").string()};
+  train_denoiser(c, options, {});
+  auto const last = lines_of(folder / "prior" / "log.jsonl").back().at("validation");
+  CHECK(last.at("loss") > 0);
+  CHECK(last.at("climatology") < 1.5);  // a Gaussian cannot do much worse than 1 in these units
+
+  sample_options const draw{
+      (folder / "latents").string(), (folder / "prior").string(), (folder / "samples").string(), "cpu", "2019-01-03", 2, 4, 2, {file}, 5, "a test"};
+  sample(draw);
+  for (auto const* name : {"sample_1", "sample_2", "truth", "reconstruction"}) {
+    archive const written({(folder / "samples" / (std::string(name) + "_surface.nc")).string()}, channels_of(c));
+    CHECK(written.times().size() == 4);
+    std::vector<float> values(std::size_t(2 * 16 * 9));
+    written.read(written.times()[0], 1, 1, values.data());
+    for (float const v : values) CHECK(std::isfinite(v));
+  }
+}
+
+TEST_CASE("a run goes on bit by bit from its checkpoint") {
+  sda_test::temporary_folder const folder;
+  auto const c = config::parse(text);
+  auto const file = (folder / "era5.nc").string(), stats = (folder / "stats.nc").string();
+  write_weather(file, c);
+  write_statistics(stats, compute_statistics(archive({file}, channels_of(c)), {parse_period("2019-01-01..2019-01-02")}), "a test", "a test");
+  auto options = training_options{(folder / "whole").string(), false, "cpu", 3, {file}, stats, ""};
+  std::vector<std::string> const constant{"autoencoder.optim.scheduler=none"};
+  train_autoencoder(config::parse(text, constant), options, {});
+  options.out = (folder / "parts").string(), options.resume = true;
+  auto words = constant;
+  words.push_back("autoencoder.train.update_steps=6");
+  train_autoencoder(config::parse(text, words), options, {});
+  train_autoencoder(config::parse(text, constant), options, {});
+  CHECK(same_tensors(folder / "whole" / "checkpoint.safetensors", folder / "parts" / "checkpoint.safetensors"));
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "data/dataset.hpp"
+#include "interrupt.hpp"
+#include "network/cae.hpp"
+#include "training/run.hpp"
+
+#include <sda/netcdf.hpp>
+#include <sda/torch/denoising.hpp>
+
+namespace appa {
+
+using nlohmann::json;
+using sda::require;
+
+channel_set channels_of(config const& whole) {
+  auto const levels = whole.get("data.levels", levels_13());
+  auto const names = whole.get("data.variables", std::vector<std::string>{});
+  return names.empty() ? published_channels(levels) : select_channels(names, levels);
+}
+
+namespace {
+
+// The fields that a run sees, standardised.
+struct fields {
+  std::shared_ptr<archive const> data;
+  statistics standard;
+
+  fields(config const& whole, std::vector<std::string> files, std::string const& stats) {
+    if (files.empty()) files = whole.get("data.files", std::vector<std::string>{});
+    require(!files.empty(), "no ERA5 files: give --data or data.files");
+    auto const channels = channels_of(whole);
+    data = std::make_shared<archive>(files, channels);
+    if (whole.has("data.grid")) {
+      auto const wanted = parse_grid(whole.get<std::string>("data.grid"));
+      require(same(wanted, data->where()), "the files have ", text(data->where()), ", data.grid asks for ", text(wanted));
+    }
+    auto const file = stats.empty() ? whole.get("data.statistics", "") : stats;
+    require(!file.empty(), "no statistics: give --statistics or data.statistics (made by `appa stats`)");
+    standard = read_statistics(file, channels);
+  }
+  dataset windows(config const& whole, char const* split, index_t samples = 0) const {
+    window_shape shape;
+    shape.every = whole.get("data.step", 1), shape.samples = samples;
+    return {data, parse_period(whole.get<std::string>(std::string("data.") + split)), shape, standard};
+  }
+  json described() const {
+    json names = json::array();
+    for (auto const& c : data->channels().list()) names.push_back(label(c));
+    return {{"channels", names}, {"mean", standard.mean}, {"std", standard.deviation}};
+  }
+};
+
+// Channels last, as the network takes them: [windows, points, channels].
+at::Tensor pixels(batch const& b, fields const& of) {
+  auto const c = of.data->channels().size(), p = of.data->where().points();
+  return at::from_blob(const_cast<float*>(b.values.data()), {b.windows * b.length, c, p}, at::kFloat).transpose(1, 2).clone();
+}
+
+cae_options cae_of(json const& ae, fields const& of) {
+  require(ae.value("name", "cae").find("ico") == std::string::npos, "graph autoencoders cannot be trained yet; ae.name is ", ae.value("name", ""));
+  auto o = ae.get<cae_options>();
+  o.in_channels = of.data->channels().size();
+  if (!ae.contains("shape")) o.shape = {of.data->where().height(), of.data->where().width()};
+  return o;
+}
+
+// Weights of points and channels in the loss, [points, channels].
+at::Tensor loss_weights(config const& loss, fields const& of) {
+  auto const& channels = of.data->channels();
+  auto const rows = loss.get("latitude_weighting", true) ? over_points(of.data->where(), cosine_weights(of.data->where()))
+                                                         : std::vector<double>(std::size_t(of.data->where().points()), 1);
+  auto const levels = loss.get("level_weighting", false) ? level_weights(channels) : std::vector<double>(std::size_t(channels.size()), 1);
+  return (at::tensor(rows).unsqueeze(1) * at::tensor(levels).unsqueeze(0)).to(at::kFloat);
+}
+
+// Root mean square errors of reconstructions, in units of each channel's deviation.
+json reconstruction_errors(cae const& net, dataset const& held, fields const& of, at::Tensor const& weights, at::Device device) {
+  torch::NoGradGuard const off;
+  auto total = at::zeros({of.data->channels().size()}, at::kDouble);
+  double loss = 0;
+  for (index_t i = 0; i < held.size(); ++i) {
+    auto const x = pixels(held[i], of).to(device);
+    auto const square = (net.decode(net.encode(x)) - x).square().cpu();
+    loss += (square * weights).mean().item<double>() / double(held.size());
+    total += square.mean(c10::IntArrayRef{0, 1}).to(at::kDouble) / double(held.size());
+    heed_interrupts();
+  }
+  json by_channel;
+  for (auto const& [i, c] : [&] {
+         std::vector<std::pair<index_t, channel>> out;
+         for (auto const& one : of.data->channels().list()) out.emplace_back(index_t(out.size()), one);
+         return out;
+       }())
+    by_channel[label(c)] = std::sqrt(total[i].item<double>());
+  return {{"loss", loss}, {"rmse", std::sqrt(total.mean().item<double>())}, {"channels", by_channel}};
+}
+
+}  // namespace
+
+void train_autoencoder(config const& whole, training_options const& o, job const& ranks) {
+  auto const section = whole.at("autoencoder");
+  auto const device = device_of(o.device);
+  fields const of(whole, o.data, o.statistics);
+  auto options = cae_of(section.at("ae").json(), of);
+  double const noise = std::exchange(options.noise_level, 0);  // added here, as a function of the step, so that runs resume exactly
+  sda::key const k{o.seed};
+
+  json stored = {{"data", whole.at("data").json()}, {"autoencoder", section.json()}, {"standard", of.described()}};
+  stored["autoencoder"]["ae"]["in_channels"] = options.in_channels, stored["autoencoder"]["ae"]["shape"] = options.shape;
+  training_loop loop{o, section, stored, ranks, {}, {}, {}, {}};
+  std::vector<std::shared_ptr<cae>> nets;
+  for (int i = 0; i < section.get("train.workers", 1); ++i) {
+    nets.push_back(std::make_shared<cae>(options));
+    nets.back()->initialise(k.fold(0));
+    nets.back()->to(device);
+    loop.modules.push_back(nets.back());
+  }
+
+  auto const train = of.windows(whole, "train"), held = of.windows(whole, "valid", section.get("valid.num_samples", index_t{32}));
+  if (auto const lost = train.report(); ranks.first() && !lost.empty()) std::fprintf(stderr, "%s\n", lost.c_str());
+  loader_options how;
+  how.batch = loop.batch() / ranks.size(), how.order = k.fold(1), how.rank = ranks.rank(), how.ranks = ranks.size();
+  std::unique_ptr<loader> batches;
+  at::Tensor x;
+  auto const weights = loss_weights(section.at("loss"), of), on_device = weights.to(device);
+  bool const absolute = section.get("loss.error", "squared") == "absolute";
+  double const l2 = section.get("loss.l2_weight", 0.0);
+
+  loop.prepare = [&](std::int64_t step) {
+    if (!batches) how.first = step, batches = std::make_unique<loader>(train, how);
+    x = pixels(*batches->next(), of).to(device);
+  };
+  loop.loss = [&](std::int64_t step, std::size_t part) {
+    auto const& net = *nets[part % nets.size()];
+    auto const mine = x.narrow(0, std::int64_t(part) * loop.rows(), loop.rows());
+    auto z = net.encode(mine);
+    auto const quiet = z;
+    if (noise > 0) {
+      auto const which = std::uint64_t(ranks.rank()) * loop.parts() + part;
+      z = z +
+          noise * at::randn(z.sizes(), sda::generator(k.fold(2).fold(std::uint64_t(step)).fold(which), device), at::TensorOptions().device(device));
+    }
+    auto const error = net.decode(z) - mine;
+    auto const value = ((absolute ? error.abs() : error.square()) * on_device).mean();
+    return l2 > 0 ? value + l2 * quiet.square().mean() : value;
+  };
+  loop.validate = [&](std::size_t) { return reconstruction_errors(*nets.front(), held, of, weights, device); };
+  loop.run();
+}
+
+void encode(config const& asked, encode_options const& o) {
+  torch::NoGradGuard const off;
+  auto const file = model_file(o.model);
+  auto const own = config_of(file);  // what it was trained with, unless the configuration says otherwise
+  auto tree = own.json();
+  tree["data"].merge_patch(asked.at("data").json());
+  config const whole(tree);
+  fields const of(whole, o.data, o.statistics);
+  auto const ae = own.has("autoencoder") ? own.at("autoencoder.ae") : own.at("ae");
+  auto const net = std::make_shared<cae>(cae_of(ae.json(), of));
+  load_weights(file, *net);
+  net->eval();
+  auto const device = device_of(o.device);
+  net->to(device);
+
+  auto const [h, w] = net->cells();
+  index_t const tokens = h * w, channels = net->latents();
+  std::filesystem::path const out = o.out;
+  std::filesystem::create_directories(out / "ae");
+  sda::netcdf::writer to((out / "era5.h5").string());
+  to.dimension("time", sda::netcdf::unlimited), to.dimension("token", tokens), to.dimension("channel", channels), to.dimension("field", 4);
+  to.variable<float>("latents", {"time", "token", "channel"}, {{"long_name", "latent states"}}, {0, {1, tokens, channels}});
+  to.variable<int>("dates", {"time", "field"}, {{"long_name", "year, month, day, hour"}}, {0, {1024, 4}});
+
+  auto const training = parse_period(whole.get<std::string>("data.train"));
+  auto sum = at::zeros({channels}, at::kDouble), squares = at::zeros({channels}, at::kDouble);
+  double counted = 0;
+  auto const& times = of.data->times();
+  std::vector<hours> chosen;
+  for (auto const* split : {"train", "valid", "test"})
+    if (auto const name = std::string("data.") + split; whole.has(name)) {
+      auto const p = parse_period(whole.get<std::string>(name));
+      for (auto const t : times)
+        if (p.contains(t) && (t - p.first) % whole.get("data.step", 1) == 0) chosen.push_back(t);
+    }
+  std::sort(chosen.begin(), chosen.end());
+  chosen.erase(std::unique(chosen.begin(), chosen.end()), chosen.end());
+  require(!chosen.empty(), "the files have no hour of the periods of the configuration");
+
+  sda::progress bar("encode", long(chosen.size()));
+  std::size_t const block = std::size_t(std::max(1, o.workers)) * 4;
+  for (std::size_t i = 0; i < chosen.size(); i += block) {
+    std::vector<std::future<at::Tensor>> parts;
+    std::size_t const end = std::min(chosen.size(), i + block);
+    for (std::size_t j = i; j < end; j += 4)
+      parts.push_back(std::async(std::launch::async, [&, j] {
+        torch::NoGradGuard const quiet;
+        std::vector<at::Tensor> states;
+        for (std::size_t s = j; s < std::min(end, j + 4); ++s)
+          states.push_back(pixels(dataset(of.data, {chosen[s], chosen[s]}, {}, of.standard)[0], of));
+        return net->encode(at::cat(states).to(device)).cpu().contiguous();
+      }));
+    std::size_t at_time = i;
+    for (auto& p : parts) {
+      auto const z = p.get();
+      for (index_t r = 0; r < z.size(0); ++r, ++at_time) {
+        auto const one = z[r].contiguous();
+        to.append("latents", std::span<float const>(one.data_ptr<float>(), std::size_t(one.numel())));
+        auto const d = date_of(chosen[at_time]);
+        to.append("dates", std::vector{d.year, d.month, d.day, d.hour});
+        if (!training.contains(chosen[at_time])) continue;
+        auto const wide = one.to(at::kDouble);
+        sum += wide.mean(0), squares += wide.square().mean(0), counted += 1;
+      }
+    }
+    bar.at(long(end));
+    heed_interrupts();
+  }
+  require(counted > 0, "the files have no hour of the training period");
+  auto const mean = sum / counted, deviation = (squares / counted - mean.square()).clamp_min(1e-12).sqrt();
+  to.commit();
+  auto const words = provenance(own.json(), 0, 0);
+  sda::write_tensors(out / "stats.safetensors", {{"mean", mean.to(at::kFloat)}, {"std", deviation.to(at::kFloat)}}, {{"cells", json{h, w}.dump()}});
+  auto kept = config_of(file).json();
+  kept["standard"] = of.described();
+  auto all = sda::state_of(*net);
+  sda::write_tensors(out / "ae" / "model.safetensors", all, provenance(kept, 0, 0));
+}
+
+}  // namespace appa

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "data/cds_writer.hpp"
+#include "data/dataset.hpp"
+#include "interrupt.hpp"
+#include "network/cae.hpp"
+#include "network/latent_prior.hpp"
+#include "network/vidit.hpp"
+#include "training/run.hpp"
+#include "weights/state_dict.hpp"
+
+#include <sda/calculus/schedule.hpp>
+#include <sda/eigen.hpp>
+#include <sda/netcdf.hpp>
+#include <sda/sampler/multistep.hpp>
+#include <sda/sampler/sample.hpp>
+
+namespace appa {
+
+using nlohmann::json;
+using sda::require;
+
+namespace {
+
+// A dump of `appa encode`, in memory: states [hours, tokens, channels] with their dates, and how to standardise them.
+struct latents {
+  at::Tensor states, dates, mean, deviation;
+  std::vector<hours> times;
+  std::array<index_t, 2> cells{};
+  double noise = 0;  // of the autoencoder, in its units
+
+  explicit latents(std::filesystem::path const& folder, bool with_noise) {
+    sda::netcdf::reader const file((folder / "era5.h5").string());
+    auto const shape = file.dimensions("latents"), when = file.dimensions("dates");
+    require(shape.size() == 3 && when.size() == 2 && when[0].size == shape[0].size && when[1].size == 4, file.path(),
+            " is no latent dump: latents (time, token, channel), dates (time, 4)");
+    states = at::tensor(file.read<float>("latents"), at::kFloat).view({shape[0].size, shape[1].size, shape[2].size});
+    dates = at::tensor(file.read("dates"), at::kDouble).to(at::kLong).view({-1, 4});
+    for (index_t i = 0; i < dates.size(0); ++i) {
+      auto const* const d = dates.data_ptr<std::int64_t>() + 4 * i;
+      times.push_back(hours_of({int(d[0]), int(d[1]), int(d[2]), int(d[3])}));
+    }
+    auto const stats = read_tensors(std::filesystem::exists(folder / "stats.safetensors") ? folder / "stats.safetensors" : folder / "stats.pth");
+    mean = sda::to_torch(stats["mean"]).to(at::kFloat), deviation = sda::to_torch(stats["std"]).to(at::kFloat);
+    auto const ae = config_of((folder / "ae" / "model.safetensors").string());
+    auto const o = ae.at(ae.has("autoencoder") ? "autoencoder.ae" : "ae").json().get<cae_options>();
+    cells = cae(o).cells();
+    require(cells[0] * cells[1] == shape[1].size, file.path(), " has ", shape[1].size, " tokens, its autoencoder ", cells[0], " x ", cells[1]);
+    if (with_noise) noise = o.noise_level;
+    deviation = (deviation.square() + noise * noise).sqrt();
+  }
+
+  // Where windows of a period begin whose every date is there.
+  std::vector<index_t> starts(period const& p, index_t length, int step) const {
+    std::vector<index_t> out;
+    for (std::size_t i = 0; i < times.size(); ++i) {
+      auto const last = times[i] + (length - 1) * step;
+      if (p.contains(times[i]) && p.contains(last) && !rows(times[i], length, step).empty()) out.push_back(index_t(i));
+    }
+    require(!out.empty(), "no window of ", length, " states every ", step, " h is whole in ", text(p));
+    return out;
+  }
+  // The rows of a window, none if a date is missing.
+  std::vector<index_t> rows(hours first, index_t length, int step) const {
+    std::vector<index_t> out;
+    for (index_t s = 0; s < length; ++s) {
+      auto const found = std::lower_bound(times.begin(), times.end(), first + s * step);
+      if (found == times.end() || *found != first + s * step) return {};
+      out.push_back(index_t(found - times.begin()));
+    }
+    return out;
+  }
+  at::Tensor standardised(at::Tensor const& z) const { return (z - mean) / deviation; }
+};
+
+struct windows {
+  at::Tensor x, dates;  // [n, T tokens channels] standardised, [n, T, 4]
+};
+windows gather(latents const& all, std::vector<index_t> const& first, index_t length, int step, sda::key k) {
+  std::vector<index_t> index;
+  for (index_t const i : first)
+    for (index_t const r : all.rows(all.times[std::size_t(i)], length, step)) index.push_back(r);
+  auto const at = at::tensor(index, at::kLong);
+  auto z = all.states.index_select(0, at);
+  if (all.noise > 0) z = z + all.noise * at::randn(z.sizes(), sda::generator(k, at::kCPU));
+  auto const n = index_t(first.size());
+  return {all.standardised(z).reshape({n, -1}), all.dates.index_select(0, at).view({n, length, 4})};
+}
+
+// A schedule chosen by name, as one function of t.
+std::function<sda::level(double)> schedule_of(config const& train) {
+  auto const name = train.get("noise_schedule", "rectified");
+  double const low = train.get("sigma_min", 1e-3), high = train.get("sigma_max", 1e3);
+  if (name == "rectified") return sda::rectified{low, high};
+  if (name == "log_linear" || name == "loglinear") return sda::log_linear{low, high};
+  require(name == "log_logit" || name == "loglogit", "there is no noise_schedule ", name, "; rectified, log_linear or log_logit");
+  return sda::log_logit{low, high};
+}
+
+// 1 / (σ + p)² + 1
+struct published_weight {
+  double penalty;
+  double operator()(sda::level l) const { return 1 / ((l.sigma + penalty) * (l.sigma + penalty)) + 1; }
+};
+
+vidit_options vidit_of(config const& section, std::array<index_t, 2> cells, index_t channels) {
+  auto const name = section.get("backbone.name", "vit");
+  require(name.find("vit") != std::string::npos, "only vision transformers can be trained yet; backbone.name is ", name);
+  auto o = section.at("backbone").json().get<vidit_options>();
+  o.state = {cells[0], cells[1], channels};
+  o.blanket_size = section.get("train.blanket_size", index_t{24});
+  return o;
+}
+
+// The loss of the Gaussian whose mean and variance are those of each cell and channel over the training period: what a network must beat.
+double climatology_loss(at::Tensor const& mean, at::Tensor const& variance, at::Tensor const& x0, at::Tensor const& eps,
+                        std::vector<sda::level> const& levels, published_weight const& weight) {
+  double total = 0;
+  for (std::size_t i = 0; i < levels.size(); ++i) {
+    double const s = levels[i].sigma;
+    auto const x = x0[index_t(i)] + s * eps[index_t(i)];
+    auto const denoised = mean + variance / (variance + s * s) * (x - mean);
+    total += weight(levels[i]) * (denoised - x0[index_t(i)]).square().mean().item<double>();
+  }
+  return total / double(levels.size());
+}
+
+}  // namespace
+
+void train_denoiser(config const& whole, training_options const& o, job const& ranks) {
+  auto const section = whole.at("denoiser");
+  auto const device = device_of(o.device);
+  std::filesystem::path const dump = o.latents.empty() ? section.get("latent_dump", "") : o.latents;
+  require(!dump.empty(), "no latent dump: give --latents or denoiser.latent_dump (made by `appa encode`)");
+  latents const all(dump, section.get("train.inject_ae_noise", true));
+  auto const options = vidit_of(section, all.cells, all.states.size(2));
+  int const step_hours = section.get("train.blanket_dt", 1) * whole.get("data.step", 1);
+  index_t const length = options.blanket_size;
+  sda::key const k{o.seed};
+  auto const schedule = schedule_of(section.at("train"));
+  published_weight const weight{section.get("loss.sigma_min_penalty", 0.0)};
+
+  json stored = {{"data", whole.at("data").json()},
+                 {"denoiser", section.json()},
+                 {"latent_shape", {all.cells[0], all.cells[1], all.states.size(2)}},
+                 {"hours", step_hours},
+                 {"ae_noise", all.noise}};
+  training_loop loop{o, section, stored, ranks, {}, {}, {}, {}};
+  std::vector<std::shared_ptr<vidit>> nets;
+  for (int i = 0; i < section.get("train.workers", 1); ++i) {
+    nets.push_back(std::make_shared<vidit>(options));
+    nets.back()->initialise(k.fold(0));
+    nets.back()->to(device);
+    loop.modules.push_back(nets.back());
+  }
+  auto const starts = all.starts(parse_period(whole.get<std::string>("data.train")), length, step_hours);
+  auto const held = all.starts(parse_period(whole.get<std::string>("data.valid")), length, step_hours);
+
+  windows now;
+  at::Tensor eps;
+  std::vector<sda::level> levels;
+  loop.prepare = [&](std::int64_t step) {  // everything of the whole batch, of which a rank takes its rows
+    auto const at_step = k.fold(1).fold(std::uint64_t(step));
+    auto const n = loop.batch(), mine = n / ranks.size();
+    std::vector<index_t> chosen;
+    for (index_t i = mine * ranks.rank(); i < mine * (ranks.rank() + 1); ++i)
+      chosen.push_back(starts[std::size_t(sda::uniform(at_step, i, 0) * double(starts.size()))]);
+    auto const rank = std::uint64_t(ranks.rank());
+    now = gather(all, chosen, length, step_hours, at_step.fold(0).fold(rank));
+    now.x = now.x.to(device);
+    eps = at::randn(now.x.sizes(), sda::generator(at_step.fold(1).fold(rank), device), now.x.options());
+    levels = sda::draw_levels(schedule, n, at_step.fold(2));
+  };
+  auto const loss_of = [&](vidit const& net, windows const& w, at::Tensor const& noise, std::vector<sda::level> const& at) {
+    return sda::denoising_loss([&](at::Tensor const& x, at::Tensor const& c) { return net.forward(x, c, w.dates); }, preconditioning, weight, w.x,
+                               noise, at);
+  };
+  loop.loss = [&](std::int64_t, std::size_t part) {  // every parts-th row, so that each part sees all levels
+    auto const parts = index_t(loop.parts()), mine = loop.batch() / ranks.size();
+    auto const rows = at::indexing::Slice(index_t(part), at::indexing::None, parts);
+    std::vector<sda::level> seen;
+    for (index_t r = index_t(part); r < mine; r += parts) seen.push_back(levels[std::size_t(r * ranks.size() + ranks.rank())]);
+    return loss_of(*nets[part % nets.size()], {now.x.index({rows}), now.dates.index({rows})}, eps.index({rows}), seen);
+  };
+
+  auto const trained = all.standardised(all.states.index_select(0, at::tensor(starts, at::kLong)));
+  auto const mean = trained.mean(0, true).expand({length, -1, -1}).reshape({-1}),
+             variance = trained.var(0, false, true).expand({length, -1, -1}).reshape({-1});
+  loop.validate = [&](std::size_t samples) -> json {
+    torch::NoGradGuard const off;
+    auto const n = index_t(std::max<std::size_t>(samples, 1));
+    auto const kv = k.fold(9);
+    double total = 0, reference = 0;
+    for (index_t i = 0; i < n; i += 16) {  // levels spread evenly over all of them
+      std::vector<index_t> first;
+      std::vector<sda::level> at;
+      for (index_t j = i; j < std::min(n, i + 16); ++j)
+        first.push_back(held[std::size_t(j * index_t(held.size()) / n)]), at.push_back(schedule((double(j) + 0.5) / double(n)));
+      auto w = gather(all, first, length, step_hours, kv.fold(std::uint64_t(i)));
+      auto const noise = at::randn(w.x.sizes(), sda::generator(kv.fold(1).fold(std::uint64_t(i)), at::kCPU));
+      reference += climatology_loss(mean, variance, w.x, noise, at, weight) * double(at.size());
+      w.x = w.x.to(device);
+      total += loss_of(*nets.front(), w, noise.to(device), at).item<double>() * double(at.size());
+    }
+    return {{"loss", total / double(n)}, {"climatology", reference / double(n)}};
+  };
+  loop.run();
+}
+
+namespace {
+
+// States [channels, points], in units, to a file of surface fields and one of pressure levels.
+class field_files {
+ public:
+  field_files(std::filesystem::path const& folder, std::string const& name, grid const& where, channel_set const& channels, index_t times,
+              std::string const& line)
+      : channels_(channels), points_(where.points()) {
+    auto const contents = [&](std::vector<std::string> const& variables, std::vector<int> const& levels) {
+      return cds_contents{where, variables, levels, times, line, "", 1};
+    };
+    if (!channels.surface.empty())
+      surface_ = std::make_unique<cds_writer>((folder / (name + "_surface.nc")).string(), contents(channels.surface, {}));
+    if (!channels.atmosphere.empty())
+      upper_ = std::make_unique<cds_writer>((folder / (name + "_levels.nc")).string(), contents(channels.atmosphere, channels.levels));
+  }
+  void append(hours t, std::span<float const> state) {
+    auto const below = std::size_t(points_) * channels_.surface.size();
+    if (surface_) surface_->append(t, state.first(below));
+    if (upper_) upper_->append(t, state.subspan(below));
+  }
+  void commit() {
+    if (surface_) surface_->commit();
+    if (upper_) upper_->commit();
+  }
+
+ private:
+  channel_set channels_;
+  index_t points_;
+  std::unique_ptr<cds_writer> surface_, upper_;
+};
+
+}  // namespace
+
+void sample(sample_options const& o) {
+  torch::NoGradGuard const off;
+  auto const device = device_of(o.device);
+  std::filesystem::path const dump = o.latents, out = o.out;
+  auto const ae_file = (dump / "ae" / "model.safetensors").string(), file = model_file(o.model);
+  auto const ae = config_of(ae_file), run = config_of(file);
+  auto const space = std::make_shared<cae>(ae.at("autoencoder.ae").json().get<cae_options>());
+  load_weights(ae_file, *space);
+  auto const section = run.at("denoiser");
+  auto const net = std::make_shared<vidit>(vidit_of(section, space->cells(), space->latents()));
+  load_weights(file, *net);
+  net->eval(), space->eval(), net->to(device), space->to(device);
+
+  auto const channels = channels_of(ae);
+  auto const shape = space->options.shape;
+  auto const where = ae.has("data.grid") ? parse_grid(ae.get<std::string>("data.grid")) : regular_grid(shape[1], shape[0], shape[0] % 2 == 1);
+  statistics const standard{channels, ae.get<std::vector<double>>("standard.mean"), ae.get<std::vector<double>>("standard.std")};
+  latents const all(dump, section.get("train.inject_ae_noise", true));
+  index_t const length = net->options.blanket_size, numbers = length * all.states.size(1) * all.states.size(2);
+  int const step = run.get("hours", 1);
+  auto const first = hours_of(parse_date(o.first));
+  auto dates = at::empty({length, 4}, at::kLong);
+  for (index_t s = 0; s < length; ++s) {
+    auto const d = date_of(first + s * step);
+    dates[s] = at::tensor({d.year, d.month, d.day, d.hour}, at::kLong);
+  }
+  auto const write = [&](std::string const& name, at::Tensor const& states) {  // [T, points, channels], standardised
+    field_files files(out, name, where, channels, length, o.line);
+    for (index_t s = 0; s < length; ++s) {
+      auto const x = states[s].cpu().t().contiguous();
+      std::span<float> const values(x.data_ptr<float>(), std::size_t(x.numel()));
+      standard.restore(values, where.points());
+      files.append(first + s * step, values);
+    }
+    files.commit();
+  };
+  auto const decoded = [&](at::Tensor const& z) {
+    std::vector<at::Tensor> states;
+    for (index_t s = 0; s < z.size(0); ++s) states.push_back(space->decode(z.narrow(0, s, 1)));
+    return at::cat(states);
+  };
+
+  std::filesystem::create_directories(out);
+  auto const denoiser = latent_prior{net, device}.at(dates);
+  auto const schedule = schedule_of(section.at("train"));
+  std::vector<sda::level> levels;
+  for (index_t i = o.steps; i >= 0; --i) levels.push_back(schedule(double(i) / double(o.steps)));
+  sda::key const k{o.seed};
+  sda::progress bar("sample", long(o.members * o.steps));
+  for (index_t m = 0; m < o.members; m += o.batch) {
+    auto const n = std::min(o.batch, o.members - m);
+    auto const watch = [&](index_t i, sda::host_array<float> const&, sda::level) { bar.at(long(m * o.steps + i * n)), heed_interrupts(); };
+    auto const x = sda::sample(sda::lms<3>, denoiser, std::span<sda::level const>(levels), sda::host_array<float>(n, numbers), k.from_row(m), watch);
+    auto const states = at::from_blob(const_cast<float*>(x.data()), {n, length, all.states.size(1), all.states.size(2)}, at::kFloat);
+    for (index_t r = 0; r < n; ++r) {
+      auto const z = states[r] * all.deviation + all.mean;
+      write("sample_" + std::to_string(m + r + 1), decoded(z.to(device)));
+    }
+  }
+  if (o.data.empty()) return;
+  auto const data = std::make_shared<archive>(o.data, channels);
+  batch const truth = dataset(data, {first, first + (length - 1) * step}, {length, step}, standard)[0];
+  auto const x = at::from_blob(const_cast<float*>(truth.values.data()), {length, channels.size(), where.points()}, at::kFloat)
+                     .transpose(1, 2)
+                     .clone()
+                     .to(device);
+  std::vector<at::Tensor> z;
+  for (index_t s = 0; s < length; ++s) z.push_back(space->encode(x.narrow(0, s, 1)));
+  write("truth", x), write("reconstruction", decoded(at::cat(z)));
+}
+
+}  // namespace appa

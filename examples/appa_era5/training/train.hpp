@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include "config.hpp"
+#include "data/channels.hpp"
+#include "training/job.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace appa {
+
+/// What a training run is told beside its configuration.
+struct training_options {
+  std::string out;             // the folder: config.yaml, model_best and model_last, the run's checkpoint, log.jsonl
+  bool resume = false;         // go on from the checkpoint, if there is one
+  std::string device = "cpu";  // or cuda
+  std::uint64_t seed = 0;
+  std::vector<std::string> data;  // ERA5 files, instead of the configuration's data.files
+  std::string statistics;         // of `appa stats`, instead of data.statistics
+  std::string latents;            // the dump of `appa encode` (denoiser)
+};
+
+/// The channels that the configuration's `data` chooses.
+channel_set channels_of(config const& whole);
+
+/// Trains the autoencoder that the configuration's `autoencoder` describes.
+void train_autoencoder(config const& whole, training_options const& o, job const& ranks);
+/// Trains the denoiser that the configuration's `denoiser` describes, on a latent dump.
+void train_denoiser(config const& whole, training_options const& o, job const& ranks);
+
+/// A latent dump: every hour of the configuration's periods through the encoder.
+struct encode_options {
+  std::string model, out, device = "cpu", statistics;  // the autoencoder's weights, the folder to write
+  std::vector<std::string> data;
+  int workers = 4;
+};
+/// Writes out/era5.h5 (latents, dates), out/stats.safetensors (mean and std of each latent channel over the training period), and
+/// the autoencoder in out/ae.
+void encode(config const& whole, encode_options const& o);
+
+/// Windows drawn from the trained prior, decoded.
+struct sample_options {
+  std::string latents, model, out, device = "cpu";  // the dump's folder, the denoiser's weights, the folder to write
+  std::string first = "2020-01-01";                 // date of the first state
+  index_t members = 4, steps = 64, batch = 4;
+  std::vector<std::string> data;  // with ERA5 files: also what the autoencoder makes of the true window
+  std::uint64_t seed = 0;
+  std::string line;
+};
+/// Writes out/sample_<m>.nc, ..., and, with data, out/truth.nc and out/reconstruction.nc, in the layout of `appa synthesize`.
+void sample(sample_options const& o);
+
+}  // namespace appa
