@@ -75,14 +75,22 @@ struct latents {
 struct windows {
   at::Tensor x, dates;  // [n, T tokens channels] standardised, [n, T, 4]
 };
-windows gather(latents const& all, std::vector<index_t> const& first, index_t length, int step, sda::key k) {
+// Standard normal numbers for each row of a batch, functions of the row's number in the whole batch.
+at::Tensor noise_rows(index_t n, index_t columns, sda::key k, index_t first) {
+  std::vector<at::Tensor> out;
+  for (index_t r = 0; r < n; ++r) out.push_back(at::randn({columns}, sda::generator(k.fold(std::uint64_t(first + r)), at::kCPU)));
+  return at::stack(out);
+}
+
+// The windows that begin at these rows of the dump; they are rows first, first + 1, ... of a batch.
+windows gather(latents const& all, std::vector<index_t> const& begin, index_t length, int step, sda::key k, index_t first) {
   std::vector<index_t> index;
-  for (index_t const i : first)
+  for (index_t const i : begin)
     for (index_t const r : all.rows(all.times[std::size_t(i)], length, step)) index.push_back(r);
   auto const at = at::tensor(index, at::kLong);
+  auto const n = index_t(begin.size());
   auto z = all.states.index_select(0, at);
-  if (all.noise > 0) z = z + all.noise * at::randn(z.sizes(), sda::generator(k, at::kCPU));
-  auto const n = index_t(first.size());
+  if (all.noise > 0) z = z + all.noise * noise_rows(n, z.numel() / n, k, first).view(z.sizes());
   return {all.standardised(z).reshape({n, -1}), all.dates.index_select(0, at).view({n, length, 4})};
 }
 
@@ -164,22 +172,21 @@ void train_denoiser(config const& whole, training_options const& o, job const& r
     std::vector<index_t> chosen;
     for (index_t i = mine * ranks.rank(); i < mine * (ranks.rank() + 1); ++i)
       chosen.push_back(starts[std::size_t(sda::uniform(at_step, i, 0) * double(starts.size()))]);
-    auto const rank = std::uint64_t(ranks.rank());
-    now = gather(all, chosen, length, step_hours, at_step.fold(0).fold(rank));
+    auto const first = mine * ranks.rank();
+    now = gather(all, chosen, length, step_hours, at_step.fold(0), first);
+    eps = noise_rows(mine, now.x.size(1), at_step.fold(1), first).to(device);
     now.x = now.x.to(device);
-    eps = at::randn(now.x.sizes(), sda::generator(at_step.fold(1).fold(rank), device), now.x.options());
     levels = sda::draw_levels(schedule, n, at_step.fold(2));
   };
   auto const loss_of = [&](vidit const& net, windows const& w, at::Tensor const& noise, std::vector<sda::level> const& at) {
     return sda::denoising_loss([&](at::Tensor const& x, at::Tensor const& c) { return net.forward(x, c, w.dates); }, preconditioning, weight, w.x,
                                noise, at);
   };
-  loop.loss = [&](std::int64_t, std::size_t part) {  // every parts-th row, so that each part sees all levels
-    auto const parts = index_t(loop.parts()), mine = loop.batch() / ranks.size();
-    auto const rows = at::indexing::Slice(index_t(part), at::indexing::None, parts);
+  loop.loss = [&](std::int64_t, std::size_t part) {  // levels are dealt out to the parts of all ranks, so that each sees all kinds
+    auto const n = loop.rows(), parts = loop.batch() / n, mine = index_t(loop.parts()) * ranks.rank() + index_t(part), from = index_t(part) * n;
     std::vector<sda::level> seen;
-    for (index_t r = index_t(part); r < mine; r += parts) seen.push_back(levels[std::size_t(r * ranks.size() + ranks.rank())]);
-    return loss_of(*nets[part % nets.size()], {now.x.index({rows}), now.dates.index({rows})}, eps.index({rows}), seen);
+    for (index_t r = 0; r < n; ++r) seen.push_back(levels[std::size_t(r * parts + mine)]);
+    return loss_of(*nets[part % nets.size()], {now.x.narrow(0, from, n), now.dates.narrow(0, from, n)}, eps.narrow(0, from, n), seen);
   };
 
   auto const trained = all.standardised(all.states.index_select(0, at::tensor(starts, at::kLong)));
@@ -195,8 +202,8 @@ void train_denoiser(config const& whole, training_options const& o, job const& r
       std::vector<sda::level> at;
       for (index_t j = i; j < std::min(n, i + 16); ++j)
         first.push_back(held[std::size_t(j * index_t(held.size()) / n)]), at.push_back(schedule((double(j) + 0.5) / double(n)));
-      auto w = gather(all, first, length, step_hours, kv.fold(std::uint64_t(i)));
-      auto const noise = at::randn(w.x.sizes(), sda::generator(kv.fold(1).fold(std::uint64_t(i)), at::kCPU));
+      auto w = gather(all, first, length, step_hours, kv.fold(0), i);
+      auto const noise = noise_rows(index_t(first.size()), w.x.size(1), kv.fold(1), i);
       reference += climatology_loss(mean, variance, w.x, noise, at, weight) * double(at.size());
       w.x = w.x.to(device);
       total += loss_of(*nets.front(), w, noise.to(device), at).item<double>() * double(at.size());

@@ -68,8 +68,8 @@ void load_weights(std::string const& file, torch::nn::Module& into) {
     if (!stored.contains(name)) wrong += "\n  missing: " + name;
     else if (auto const& s = stored[name]; s.shape != t.sizes().vec())
       wrong += sda::detail::text("\n  ", name, ": stored as ", c10::str(c10::IntArrayRef(s.shape)), ", needed as ", c10::str(t.sizes()));
-    else if (auto const type = sda::to_torch(s).scalar_type(); t.is_floating_point() != at::isFloatingType(type))
-      wrong += sda::detail::text("\n  ", name, ": stored as ", at::toString(type), ", needed as ", at::toString(t.scalar_type()));
+    else if (t.is_floating_point() != (s.type >= sda::safetensors::dtype::f16))
+      wrong += sda::detail::text("\n  ", name, ": stored as ", sda::safetensors::name(s.type), ", needed as ", at::toString(t.scalar_type()));
   for (auto const& [name, t] : stored.tensors)
     if (!wanted.count(name)) wrong += "\n  not needed: " + name;
   require(wrong.empty(), file, " does not fit:", wrong);
