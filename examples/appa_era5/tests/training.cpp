@@ -14,7 +14,7 @@ using namespace appa;
 
 namespace {
 
-char const* const text = R"(
+char const* const small_run = R"(
 data: {grid: 16x9, variables: [t2m, msl], train: 2019-01-01..2019-01-02, valid: 2019-01-03, step: 1}
 autoencoder:
   ae: {name: cae_test, resize: 2, noise_level: 0.01, lat_channels: 2, hid_channels: [4, 8], hid_blocks: [1, 1]}
@@ -62,7 +62,7 @@ std::vector<nlohmann::json> lines_of(std::filesystem::path const& file) {
 
 TEST_CASE("ten steps of each training lead from files to samples") {
   sda_test::temporary_folder const folder;
-  auto const c = config::parse(text);
+  auto const c = config::parse(small_run);
   auto const file = (folder / "era5.nc").string(), stats = (folder / "stats.nc").string();
   write_weather(file, c);
   write_statistics(stats, compute_statistics(archive({file}, channels_of(c)), {parse_period("2019-01-01..2019-01-02")}), "a test", "a test");
@@ -96,17 +96,17 @@ TEST_CASE("ten steps of each training lead from files to samples") {
 
 TEST_CASE("a run goes on bit by bit from its checkpoint") {
   sda_test::temporary_folder const folder;
-  auto const c = config::parse(text);
+  auto const c = config::parse(small_run);
   auto const file = (folder / "era5.nc").string(), stats = (folder / "stats.nc").string();
   write_weather(file, c);
   write_statistics(stats, compute_statistics(archive({file}, channels_of(c)), {parse_period("2019-01-01..2019-01-02")}), "a test", "a test");
   auto options = training_options{(folder / "whole").string(), false, "cpu", 3, {file}, stats, ""};
   std::vector<std::string> const constant{"autoencoder.optim.scheduler=none"};
-  train_autoencoder(config::parse(text, constant), options, {});
+  train_autoencoder(config::parse(small_run, constant), options, {});
   options.out = (folder / "parts").string(), options.resume = true;
   auto words = constant;
   words.push_back("autoencoder.train.update_steps=6");
-  train_autoencoder(config::parse(text, words), options, {});
-  train_autoencoder(config::parse(text, constant), options, {});
+  train_autoencoder(config::parse(small_run, words), options, {});
+  train_autoencoder(config::parse(small_run, constant), options, {});
   CHECK(same_tensors(folder / "whole" / "checkpoint.safetensors", folder / "parts" / "checkpoint.safetensors"));
 }
