@@ -18,7 +18,6 @@
 #include <sda/calculus/block_tridiagonal.hpp>
 #include <sda/calculus/check.hpp>
 #include <sda/calculus/eigen_jacobi.hpp>
-#include <sda/calculus/etdrk4.hpp>
 #include <sda/calculus/gaspari_cohn.hpp>
 #include <sda/calculus/lbfgs.hpp>
 #include <sda/calculus/level.hpp>

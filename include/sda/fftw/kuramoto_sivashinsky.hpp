@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include <sda/calculus/etdrk4.hpp>
+#include <sda/fftw/etdrk4.hpp>
 #include <sda/fftw/fourier.hpp>
 
 namespace sda {
