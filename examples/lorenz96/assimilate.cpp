@@ -2,10 +2,10 @@
 #include "analysis.hpp"
 #include "commands.hpp"
 #include "interrupt.hpp"
+#include "picture.hpp"
 
 #include <sda/core/progress.hpp>
 
-#include <cstdlib>
 #include <filesystem>
 #include <iostream>
 #include <optional>
@@ -74,19 +74,6 @@ scene scene_of(assimilate_command const& c) {
   return s;
 }
 
-void draw(std::string const& analysis, std::string const& prefix) {
-  char const* const chosen = std::getenv("SDA_PYTHON");
-  auto const quoted = [](std::string const& text) {
-    std::string out = "'";
-    for (char const ch : text) out += ch == '\'' ? std::string("'\\''") : std::string(1, ch);
-    return out + "'";
-  };
-  std::string const command =
-      quoted(chosen ? chosen : LORENZ96_PYTHON) + " " + quoted(LORENZ96_PLOT) + " " + quoted(analysis) + " " + quoted(prefix);
-  int const status = std::system(command.c_str());
-  sda::require(status == 0, "the pictures of ", analysis, " could not be drawn (status ", status, "): ", command);
-}
-
 }  // namespace
 
 void run_assimilate(assimilate_command const& c) {
@@ -120,7 +107,7 @@ void run_assimilate(assimilate_command const& c) {
   write_analysis(*out, s, all.table);
   out->commit();
   std::cout << c.out << ": " << windows << " windows of " << length << " steps, " << c.how.members << " members\n";
-  if (!c.plot.empty()) draw(c.out, c.plot);
+  if (!c.plot.empty()) draw_picture(LORENZ96_PLOT, {c.out, c.plot});
 }
 
 }  // namespace lorenz96

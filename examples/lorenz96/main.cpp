@@ -121,12 +121,13 @@ int run(int argc, char** argv) {
   benchmark_command benchmark;
   benchmark.command = command;
   auto& b = begin(*app.add_subcommand("benchmark", "puts methods side by side on standard tasks"));
-  b.add_option("--task", benchmark.tasks, "one or several of: " + task_names() + "; help lists them")->delimiter(',');
-  b.add_option("--methods", benchmark.methods, "one or several; help lists them")->delimiter(',');
-  b.add_option("--cycles", benchmark.cycles, "times of analysis to score; 0: the task's own");
+  b.add_option("--task", benchmark.tasks, "one or several of: " + task_names() + "; name:parameter=value,... changes one; help lists them")->delimiter(',');
+  b.add_option("--methods", benchmark.methods, "one or several, such as etkf:members=40,inflation=1.02,letkf; help lists them with their parameters")->delimiter(',');
+  b.add_option("--cycles", benchmark.cycles, "times of analysis; 0: the task's own");
   b.add_option("--seeds", benchmark.seeds, "repetitions with other truths and errors");
   b.add_option("--seed", benchmark.first_seed, "the first of them");
   b.add_option("--json", benchmark.json, "file for the records");
+  b.add_option("--plot", benchmark.plot, "picture of them to draw (needs --json)");
   smoother_options(b, benchmark.how);
   b.callback([&] { use_threads(threads), run_benchmark(benchmark); });
 

@@ -71,6 +71,33 @@ template <class O> any_denoiser guided_by(smoother_settings const& s, any_prior 
   return prior;
 }
 
+/// A prior whose uses are counted.
+struct counted {
+  any_prior prior;
+  effort* spent;
+  struct at_point {
+    any_prior::at_point at;
+    effort* spent;
+    S const& value() const { return at.value(); }
+    S jvp(S const& v) const {
+      spent->vjps += double(v.rows());
+      return at.jvp(v);
+    }
+    S vjp(S const& u) const {
+      spent->vjps += double(u.rows());
+      return at.vjp(u);
+    }
+  };
+  S operator()(S const& x, sda::level l) const {
+    spent->network += double(x.rows());
+    return prior(x, l);
+  }
+  at_point linearize(S const& x, sda::level l) const {
+    spent->network += double(x.rows());
+    return {prior.linearize(x, l), spent};
+  }
+};
+
 /// What an instrument makes of a standardised value: f(mean + deviation x).
 template <class F> struct of_standardised {
   F f;
@@ -90,7 +117,7 @@ members draw_posterior(smoother_settings const& s, any_prior const& prior, doubl
   any_reading const read = with_instrument(task.through, [&]<class F>(F const& f) {
     return any_reading(sda::composed{sda::pointwise{of_standardised<F>{f, mean, deviation}}, window.op});
   });
-  any_denoiser const posterior = guided_by(s, prior, sda::observation{read, window.y, window.error});
+  any_denoiser const posterior = guided_by(s, task.spent ? any_prior(counted{prior, task.spent}) : prior, sda::observation{read, window.y, window.error});
   S const x = with_sampler(s, [&](auto const& sampler) {
     return sda::sample(sampler, posterior, schedule_named(s), s.steps, like, task.k, [&](index_t step, S const&, sda::level) { task.told(step); });
   });

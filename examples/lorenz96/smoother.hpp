@@ -33,13 +33,21 @@ struct smoother_settings {
 inline std::string schedule_names() { return "rectified, log-linear, log-logit, vp-cosine, vp-linear, vp-exponential or rectified-flow"; }
 inline std::string sampler_names() { return "ddim, ddpm, heun, ab2, ab3, exponential2, exponential3 or euler-maruyama"; }
 
-/// What a window's sampling is given: readings (NaN: none), how they were made, and whom to tell of each step.
+/// What an estimate cost: trajectories of one member through the prior, products with its Jacobian (either way), steps of
+/// one member by the model.
+struct effort {
+  double network = 0, vjps = 0, model = 0;
+};
+
+/// What a window's sampling is given: readings (NaN: none), how they were made, whom to tell of each step, and where to
+/// count what it costs.
 struct window_task {
   trajectory const& seen;
   std::string through;
   double error;
   sda::key k;
   std::function<void(index_t step)> told;
+  effort* spent = nullptr;
 };
 
 /// Draws the members of one window from the posterior.

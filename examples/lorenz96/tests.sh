@@ -166,7 +166,10 @@ case_benchmark() {
     network_evaluations seconds_per_analysis threads; do
     (($(grep -c "\"$field\":" a.json) == 12)) || die "$field is not in every record"
   done
-  rm a.json
+  works benchmark --task half --methods climatology,oi --cycles 100 --json a.json --plot a.png
+  [[ $(head -c 8 a.png | od -An -tx1 | tr -d ' \n') == 89504e470d0a1a0a ]] || die "a.png is no picture"
+  rm a.json a.png
+  fails "give both" benchmark --methods climatology --cycles 50 --plot a.png
   fails "cannot write absent/a.json" benchmark --methods climatology --cycles 50 --json absent/a.json
 }
 case_filters() {
@@ -174,6 +177,27 @@ case_filters() {
   (($(grep -c '"diverged": 0.0' a.json) == 3)) || die "a filter lost a fully observed truth"
   rm a.json
   fails "ask for more cycles" benchmark --methods etkf --cycles 400
+}
+# Parameters are set by name, on methods and on tasks; the help of a task shows those that are tuned for it.
+case_parameters() {
+  works benchmark --methods help --task bocquet2010_m40
+  has "members=24, certainty=1, nullity=0, inflation=1.01"
+  works benchmark --task half:error=0.5,start=beside --methods etkf:members=30,inflation=1.03,enks:lag=3 --cycles 420 --json a.json
+  (($(grep -cE '"members": 30|"inflation": 1.03|"lag": 3|"error": 0.5' a.json) == 5)) || die "parameters are not in the records"
+  ! grep -q '"rmse_smoothed": null' <(grep -A3 '"method": "enks"' a.json) || die "the smoother smoothed nothing"
+  rm a.json
+  fails "etkf has no parameter size; it has: members=40" benchmark --methods etkf:size=3
+  fails "members=three is not a number" benchmark --methods etkf:members=three
+  fails "start=anywhere: beside, climate or normal" benchmark --task half:start=anywhere
+  works benchmark --task parameter --methods etkf --cycles 500
+  awk '$1 == "forcing:" {exit !($3 < 0.1)}' out.txt || die "the forcing was not found: $(cat out.txt)"
+}
+# The published test of the ensemble score filter, a third of its length: the scores that docs/filters.md shows, within bounds
+# that hold for a single seed.
+case_score_filters() {
+  works benchmark --task ensf --methods ensf,enff,eakf,paired --cycles 90
+  awk '$1 == "ensf" {ok += $2 > 0.14 && $2 < 0.25} $1 == "enff" {ok += $2 > 0.13 && $2 < 0.21}
+       $1 == "eakf" {ok += $2 < 0.07} $1 == "paired" {ok += $2 < 0.08} END {exit ok != 4}' out.txt || die "$(cat out.txt)"
 }
 case_pictures() {
   works assimilate "${small[@]}" "${gaussian[@]}" --operator arctan --error 0.1 --out a.nc --plot a

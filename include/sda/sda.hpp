@@ -19,6 +19,7 @@
 #include <sda/calculus/check.hpp>
 #include <sda/calculus/eigen_jacobi.hpp>
 #include <sda/calculus/gaspari_cohn.hpp>
+#include <sda/calculus/inverse_root.hpp>
 #include <sda/calculus/lbfgs.hpp>
 #include <sda/calculus/level.hpp>
 #include <sda/calculus/linearize.hpp>
@@ -110,4 +111,5 @@
 #include <sda/filter/localisation.hpp>
 #include <sda/filter/paired.hpp>
 #include <sda/filter/particle.hpp>
+#include <sda/filter/spread_members.hpp>
 #include <sda/filter/variational.hpp>

@@ -100,7 +100,7 @@ TEST_CASE("the finite-size filter is an etkf whose prior was inflated by the sca
     auto const s = detail::information_spectrum(v.information);
     std::vector<double> along(s.values.size());
     for (std::size_t i = 0; i < along.size(); ++i) along[i] = std::inner_product(v.pull.begin(), v.pull.end(), s.vectors[index_t(i)], 0.0);
-    double const l = finite_size_scale(s.values, along, 1);
+    double const l = finite_size_scale(s.values, along, 1, 1);
     S inflated = v.anomalies * l;
     inflated.rowwise() += v.mean.row(0);
     S e = t.forecast;

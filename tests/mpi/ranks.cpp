@@ -1,8 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Run by mpirun, as test_mpi_ranks CASE: every rank computes a case with the world and alone, and the bits must agree.
+#include <sda/calculus/ode.hpp>
 #include <sda/calculus/schedule.hpp>
+#include <sda/filter/cycle.hpp>
+#include <sda/filter/eakf.hpp>
+#include <sda/filter/ensf.hpp>
+#include <sda/filter/letkf.hpp>
+#include <sda/filter/spread_members.hpp>
+#include <sda/model/lorenz96.hpp>
 #include <sda/eigen.hpp>
 #include <sda/mpi.hpp>
+#include <sda/observation/error_covariance.hpp>
 #include <sda/prior/gaussian.hpp>
 #include <sda/sampler/corrector.hpp>
 #include <sda/sampler/multistep.hpp>
@@ -43,6 +51,30 @@ template <class T> void windowed_sampling(mpi_communicator const& world) {
     auto const each = [&](index_t w) { return gaussian{host_array<T>(prior.mean + T(w)), prior.variance}; };
     require_same(run(windowed{plan, each, world}), run(windowed{plan, each}), "windows with denoisers of their own");
   }
+}
+
+/// Ensembles whose members are forecast by the ranks in shares, with noise in the model, through some analyses.
+void filters(mpi_communicator const& world) {
+  index_t const n = 12, count = 7;
+  perturbed const model{flow{lorenz96{}, 0.05}, 0.1};
+  std::vector<std::int64_t> const at{0, 3, 4, 7, 10};
+  auto const seen = [&](index_t i) {
+    return observation{masked<host_array<double>>(host_array<double>(1, n), at, n), normals<double>(1, 5, key{6}.fold(std::uint64_t(i))), scalar_error{0.5}};
+  };
+  auto const near = localise_ring(n, at, 4);
+  std::vector<double> const places(at.begin(), at.end());
+  auto const between = localise(std::span<double const>(places), std::span<double const>(places), 4, ring_distance{double(n)});
+  auto const check = [&](auto const& filter, char const* what) {
+    auto const run = [&](auto const& communicator) {
+      host_array<double> e = normals<double>(count, n, key{7});
+      cycle(filter, e, 4, spread_members{model, communicator}, 2, seen, key{8}, [](index_t, auto const&) {});
+      return e;
+    };
+    require_same(run(world), run(solo{}), what);
+  };
+  check(letkf{near, {.factor = 1.04}, true}, "letkf");
+  check(eakf{near, between, {.factor = 1.04}, true}, "eakf");
+  check(ensf{.steps = 10}, "ensf");
 }
 
 void collectives(mpi_communicator const& world) {
@@ -95,7 +127,7 @@ void one_rank_stays_away(mpi_communicator world) {
 int main(int argc, char** argv) {
   std::map<std::string, std::function<void(mpi_communicator const&)>> const cases{{"windowed_float", windowed_sampling<float>},
                                                                                   {"windowed_double", windowed_sampling<double>},
-                                                                                  {"collectives", collectives},
+                                                                                  {"filters", filters}, {"collectives", collectives},
                                                                                   {"one_rank_throws", one_rank_throws},
                                                                                   {"shapes_differ", shapes_differ},
                                                                                   {"one_rank_dies", one_rank_dies},

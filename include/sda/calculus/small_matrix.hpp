@@ -2,6 +2,7 @@
 #pragma once
 #include <sda/core/config.hpp>
 #include <sda/core/error.hpp>
+#include <sda/state/host.hpp>
 #include <sda/state/state.hpp>
 
 #include <algorithm>
@@ -58,14 +59,7 @@ inline small_matrix identity_matrix(index_t n, double scale = 1) {
 inline small_matrix product(small_matrix const& a, small_matrix const& b) {
   require(a.width == b.height, "product: ", a.height, " x ", a.width, " times ", b.height, " x ", b.width);
   small_matrix c(a.height, b.width);
-  for (index_t i = 0; i < a.height; ++i)
-    for (index_t k = 0; k < a.width; ++k) {
-      double const s = a[i][k];
-      double const* const from = b[k];
-      double* const to = c[i];
-      SDA_ELEMENTWISE
-      for (index_t j = 0; j < b.width; ++j) to[j] += s * from[j];
-    }
+  host::add_product(c.elements.data(), c.width, a.elements.data(), a.width, b.elements.data(), b.width, a.height, a.width, b.width);
   return c;
 }
 
@@ -149,49 +143,83 @@ struct symmetric_eigen {
 
 namespace detail {
 
-// Householder reduction to tridiagonal form; `a` becomes the accumulated transform, its rows the new basis.
+// y += a x
+inline void add_scaled(double* y, double a, double const* x, index_t n) {
+  SDA_ELEMENTWISE
+  for (index_t i = 0; i < n; ++i) y[i] += a * x[i];
+}
+
+/// Householder's reduction of a symmetric matrix to tridiagonal form, which it leaves in `diagonal` and `off`. Row k of the
+/// result is v_k (from k + 1 on) of the k-th reflection 1 - v vᵀ: a = Q t Qᵀ, Q = Π_k (1 - v_k v_kᵀ).
+inline small_matrix reflect_to_tridiagonal(small_matrix& a, std::vector<double>& diagonal, std::vector<double>& off) {
+  index_t const n = a.height;
+  small_matrix reflectors(n, n);
+  std::vector<double> product(static_cast<std::size_t>(n));  // a v
+  for (index_t k = 0; k < n; ++k) {
+    diagonal[std::size_t(k)] = a[k][k];
+    off[std::size_t(k)] = k + 1 < n ? a[k][k + 1] : 0;
+    if (k + 2 >= n) continue;
+    index_t const first = k + 1, m = n - first;
+    double const norm = std::sqrt(inner_product_of(a[k] + first, a[k] + first, m));
+    if (norm == 0) continue;
+    double const alpha = a[k][first] > 0 ? -norm : norm, scale = 1 / std::sqrt(norm * (norm + std::abs(a[k][first])));
+    double* const v = reflectors[k] + first;
+    for (index_t i = 0; i < m; ++i) v[i] = a[k][first + i] * scale;
+    v[0] -= alpha * scale;
+    off[std::size_t(k)] = alpha;
+    // a <- (1 - v vᵀ) a (1 - v vᵀ) on the trailing block: a -= v qᵀ + q vᵀ, q = a v - ½ (vᵀ a v) v
+    std::fill(product.begin(), product.begin() + m, 0.0);
+    for (index_t i = 0; i < m; ++i) add_scaled(product.data(), v[i], a[first + i] + first, m);
+    add_scaled(product.data(), -0.5 * inner_product_of(product.data(), v, m), v, m);
+    for (index_t i = 0; i < m; ++i) {
+      double const x = v[i], y = product[std::size_t(i)];
+      double* const row = a[first + i] + first;
+      double const* const q = product.data();
+      SDA_ELEMENTWISE
+      for (index_t j = 0; j < m; ++j) row[j] -= x * q[j] + y * v[j];
+    }
+  }
+  return reflectors;
+}
+
+/// Q m Qᵀ in place, for a symmetric m.
+inline void reflect_back(small_matrix& m, small_matrix const& reflectors) {
+  index_t const n = m.height;
+  std::vector<double> along(static_cast<std::size_t>(n));
+  for (index_t k = n - 2; k-- > 0;) {
+    index_t const first = k + 1, size = n - first;
+    double const* const v = reflectors[k] + first;
+    std::fill(along.begin(), along.end(), 0.0);
+    for (index_t i = 0; i < size; ++i) add_scaled(along.data(), v[i], m[first + i], n);  // vᵀ m
+    double const half = 0.5 * inner_product_of(along.data() + first, v, size);
+    add_scaled(along.data() + first, -half, v, size);
+    for (index_t i = 0; i < first; ++i) add_scaled(m[i] + first, -along[std::size_t(i)], v, size);
+    for (index_t i = 0; i < size; ++i) {
+      double const x = v[i], y = along[std::size_t(first + i)];
+      double* const row = m[first + i];
+      double const* const q = along.data();
+      SDA_ELEMENTWISE
+      for (index_t j = 0; j < first; ++j) row[j] -= x * q[j];
+      SDA_ELEMENTWISE
+      for (index_t j = 0; j < size; ++j) row[first + j] -= x * q[first + j] + y * v[j];
+    }
+  }
+}
+
+/// Householder's reduction; `a` becomes Qᵀ, its rows the new basis.
 inline void tridiagonalise(small_matrix& a, std::vector<double>& diagonal, std::vector<double>& off) {
   index_t const n = a.height;
-  small_matrix basis = identity_matrix(n);
-  std::vector<double> u(static_cast<std::size_t>(n)), p(u), scratch(u);
-  for (index_t k = 0; k + 2 < n; ++k) {
-    double const norm = std::sqrt(inner_product_of(a[k] + k + 1, a[k] + k + 1, n - k - 1));
-    if (norm == 0) continue;
-    double const alpha = a[k][k + 1] > 0 ? -norm : norm;
-    for (index_t i = k + 1; i < n; ++i) u[std::size_t(i)] = a[k][i];
-    u[std::size_t(k + 1)] -= alpha;
-    double const half = norm * (norm + std::abs(a[k][k + 1]));  // |u|²/2
-    auto const ui = [&](index_t i) { return u[std::size_t(i)]; };
-    // a <- (1 - u uᵀ/half) a (1 - u uᵀ/half) on the trailing block: a -= u qᵀ + q uᵀ
-    double up = 0;
-    for (index_t i = k + 1; i < n; ++i) {
-      p[std::size_t(i)] = inner_product_of(a[i] + k + 1, u.data() + k + 1, n - k - 1) / half;
-      up += ui(i) * p[std::size_t(i)];
-    }
-    for (index_t i = k + 1; i < n; ++i) p[std::size_t(i)] -= up / (2 * half) * ui(i);
-    for (index_t i = k + 1; i < n; ++i) {
-      double const x = ui(i), y = p[std::size_t(i)];
-      double* const row = a[i];
-      SDA_ELEMENTWISE
-      for (index_t j = k + 1; j < n; ++j) row[j] -= x * p[std::size_t(j)] + y * u[std::size_t(j)];
-    }
-    a[k][k + 1] = a[k + 1][k] = alpha;
-    // basis <- (1 - u uᵀ/half) basis, row by row
-    std::fill(scratch.begin(), scratch.end(), 0.0);
-    for (index_t i = k + 1; i < n; ++i)
-      for (index_t j = 0; j < n; ++j) scratch[std::size_t(j)] += ui(i) * basis[i][j];
-    for (index_t i = k + 1; i < n; ++i) {
-      double const s = ui(i) / half;
-      double* const row = basis[i];
-      SDA_ELEMENTWISE
-      for (index_t j = 0; j < n; ++j) row[j] -= s * scratch[std::size_t(j)];
-    }
+  small_matrix const reflectors = reflect_to_tridiagonal(a, diagonal, off);
+  small_matrix q = identity_matrix(n);  // from the last reflection on, each touches the trailing block alone
+  std::vector<double> along(static_cast<std::size_t>(n));
+  for (index_t k = n - 2; k-- > 0;) {
+    index_t const first = k + 1, size = n - first;
+    double const* const v = reflectors[k] + first;
+    std::fill(along.begin(), along.begin() + size, 0.0);
+    for (index_t i = 0; i < size; ++i) add_scaled(along.data(), v[i], q[first + i] + first, size);
+    for (index_t i = 0; i < size; ++i) add_scaled(q[first + i] + first, -v[i], along.data(), size);
   }
-  for (index_t i = 0; i < n; ++i) {
-    diagonal[std::size_t(i)] = a[i][i];
-    off[std::size_t(i)] = i + 1 < n ? a[i][i + 1] : 0;
-  }
-  a = std::move(basis);
+  a = transposed(q);
 }
 
 }  // namespace detail

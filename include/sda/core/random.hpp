@@ -193,8 +193,8 @@ template <class T> void fill_normal(T* out, key k, index_t row, index_t first, i
   constexpr index_t quads = 64;
   std::uint32_t raw[4 * quads];
   for (index_t done = 0; done < n;) {
-    index_t const quad = (first + done) / 4, skip = (first + done) % 4;
-    for (index_t j = 0; j < quads; ++j) {
+    index_t const quad = (first + done) / 4, skip = (first + done) % 4, wanted = (skip + n - done + 3) / 4;
+    for (index_t j = 0; j < (wanted < quads ? wanted : quads); ++j) {
       words const r = k(std::uint32_t(row), std::uint32_t(quad + j));
       for (int i = 0; i < 4; ++i) raw[4 * j + i] = r.w[i];
     }

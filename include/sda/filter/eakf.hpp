@@ -10,13 +10,15 @@ namespace sda {
 /// moves the ensemble of its own number to the posterior mean and variance, and every column x, and every observation still to
 /// come, follows by regression, tapered: x += τ cov(x, h) / var(h) Δh. R must be diagonal. On the host; one observation costs
 /// O(N) per column that it reaches. `near` tells the observations of every column, `between` those of every observation.
+/// Tapers make the result depend on the order; `shuffle` draws one for every analysis, so that none is favoured for long.
 struct eakf {
   localisation near, between;
   inflation inflate{};
+  bool shuffle = false;
 
   template <State X, class A, State Y, class R>
     requires ObservationOperator<A, X, Y>
-  void analyse(X& e, observation<A, Y, R> const& o, key) const {
+  void analyse(X& e, observation<A, Y, R> const& o, key k) const {
     index_t const n = rows(e), m = columns(e);
     require(n >= 2, "eakf: needs 2 members at least, not ", n);
     Y const seen = o.op(e);
@@ -29,12 +31,14 @@ struct eakf {
     auto const reached = by_observation(near, p), related = by_observation(between, p);
     auto x = by_column(e), h = by_column(seen);
     std::vector<double> move(static_cast<std::size_t>(n)), centred(move);
-    for (index_t i = 0; i < p; ++i) {
+    std::vector<char> taken(static_cast<std::size_t>(p), 0);
+    for (index_t const i : order(p, k)) {
       double const variance = adjustment(h.data() + i * n, n, value[std::size_t(i)], 1 / precision[std::size_t(i)], move, centred);
       if (variance == 0) continue;
       for (auto const& c : reached[std::size_t(i)]) regress(x.data() + c.at * n, n, c.taper / variance, move, centred);
       for (auto const& c : related[std::size_t(i)])
-        if (c.at >= i) regress(h.data() + c.at * n, n, c.taper / variance, move, centred);
+        if (!taken[std::size_t(c.at)]) regress(h.data() + c.at * n, n, c.taper / variance, move, centred);
+      taken[std::size_t(i)] = 1;
     }
     finish(e, x);
   }
@@ -44,6 +48,12 @@ struct eakf {
     std::int64_t at;
     double taper;
   };
+  std::vector<index_t> order(index_t p, key k) const {
+    std::vector<index_t> out(static_cast<std::size_t>(p));
+    std::iota(out.begin(), out.end(), index_t{0});
+    if (shuffle) std::sort(out.begin(), out.end(), [&](index_t a, index_t b) { return std::pair(uniform(k, 0, a), a) < std::pair(uniform(k, 0, b), b); });
+    return out;
+  }
   static std::vector<std::vector<reach>> by_observation(localisation const& l, index_t p) {
     std::vector<std::vector<reach>> out(static_cast<std::size_t>(p));
     for (index_t c = 0; c < l.columns_covered(); ++c)

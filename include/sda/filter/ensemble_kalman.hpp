@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <sda/calculus/inverse_root.hpp>
 #include <sda/filter/inflation.hpp>
 
 namespace sda {
@@ -46,10 +47,12 @@ struct etkf {
   template <State X, class O> void analyse(X& e, O const& seen, key k) const {
     auto const v = view_ensemble(e, seen);
     double const dof = double(v.members() - 1);
-    auto const s = detail::information_spectrum(v.information);
-    small_matrix turn = s.apply([&](double value) { return std::sqrt(dof / (dof + value)); });
+    small_matrix turn = inverse_root(v.information, dof), pull(1, v.members());
+    pull.elements = v.pull;
+    auto const step = product(product(pull, turn), turn).elements;
+    for (double& t : turn.elements) t *= std::sqrt(dof);
     if (rotate) turn = product(random_rotation(v.members(), k), turn);
-    detail::recombine(e, v, detail::spectral_step(s, v.pull, [&](double value) { return 1 / (dof + value); }), turn, inflate);
+    detail::recombine(e, v, step, turn, inflate);
   }
 };
 
@@ -60,9 +63,14 @@ struct denkf {
   template <State X, class O> void analyse(X& e, O const& seen, key) const {
     auto const v = view_ensemble(e, seen);
     double const dof = double(v.members() - 1);
-    auto const s = detail::information_spectrum(v.information);
-    small_matrix const turn = s.apply([&](double value) { return 1 - value / (2 * (dof + value)); });
-    detail::recombine(e, v, detail::spectral_step(s, v.pull, [&](double value) { return 1 / (dof + value); }), turn, inflate);
+    small_matrix a = v.information, step(1, v.members()), turn = identity_matrix(v.members(), dof / 2);
+    for (index_t i = 0; i < a.height; ++i) a[i][i] += dof;
+    auto const factor = cholesky(std::move(a));
+    step.elements = v.pull;
+    cholesky_solve(factor, step);
+    cholesky_solve(factor, turn);
+    for (index_t i = 0; i < turn.height; ++i) turn[i][i] += 0.5;   // 1 - ½ S A⁻¹ = ½ + ½ (N-1) A⁻¹
+    detail::recombine(e, v, step.elements, turn, inflate);
   }
 };
 
@@ -89,18 +97,14 @@ struct enkf {
 };
 
 /// The finite-size filter's scale of the prior anomalies, l² = (N-1)/ζ: minimises the dual cost
-/// Σ_k h_k²/(N-1 + l² λ_k) + ε/l² + c ln l² with ε = (N+1)/N, c = (N+g)/(N-1), g the number of directions the ensemble does not
-/// span (Bocquet, 2011, eq. 31, divided by (N-1)/2). ε and c are corrected towards the prior's mode as far as the
-/// observations leave it (Bocquet et al., 2015, eq. 36), and multiplied by `certainty`.
-inline double finite_size_scale(std::vector<double> const& values, std::vector<double> const& pull, double certainty) {
+/// Σ_k h_k²/(N-1 + l² λ_k) + ε/l² + c ln l² with ε = (N+1)/N, c = (N+g)/(N-1), g = `nullity` (Bocquet, 2011, eq. 31, divided
+/// by (N-1)/2). ε and c are corrected towards the prior's mode as far as the observations leave it (Bocquet et al., 2015,
+/// eq. 36), and multiplied by `certainty`.
+inline double finite_size_scale(std::vector<double> const& values, std::vector<double> const& pull, double certainty, double nullity) {
   double const n = double(values.size()), dof = n - 1;
-  double largest = 0, left = 0, spanned = 0;
-  for (double const v : values) largest = std::max(largest, v);
-  for (double const v : values) {
-    left += dof / (v + dof) / n;   // the share of the prior precision that survives, in the mean
-    spanned += v > 1e-12 * largest;
-  }
-  double eps = (n + 1) / n, c = (n + std::max(1.0, n - spanned)) / dof;
+  double left = 0;
+  for (double const v : values) left += dof / (v + dof) / n;   // the share of the prior precision that survives, in the mean
+  double eps = (n + 1) / n, c = (n + nullity) / dof;
   double const correction = std::sqrt(std::pow(eps / c, left));
   eps *= certainty / correction;
   c *= certainty * correction;
@@ -127,6 +131,7 @@ inline double finite_size_scale(std::vector<double> const& values, std::vector<d
 /// Finite-size ensemble Kalman filter, dual form (Bocquet, 2011): an etkf whose prior inflation comes from the data.
 struct enkf_n {
   double certainty = 1;   // of the hyperprior: above 1 trusts the ensemble's own spread more (Raanes et al., 2019)
+  double nullity = 1;     // g, directions among the N in which anomalies are 0: 1 up to N = n + 1. 0 inflates more, as DAPPER does
   inflation inflate{};
   bool rotate = false;
 
@@ -136,7 +141,7 @@ struct enkf_n {
     auto const s = detail::information_spectrum(v.information);
     std::vector<double> along(s.values.size());
     for (std::size_t i = 0; i < along.size(); ++i) along[i] = std::inner_product(v.pull.begin(), v.pull.end(), s.vectors[index_t(i)], 0.0);
-    double const l = finite_size_scale(s.values, along, certainty), l2 = l * l;
+    double const l = finite_size_scale(s.values, along, certainty, nullity), l2 = l * l;
     small_matrix turn = s.apply([&](double value) { return l * std::sqrt(dof / (dof + l2 * value)); });
     if (rotate) turn = product(random_rotation(v.members(), k), turn);
     detail::recombine(e, v, detail::spectral_step(s, v.pull, [&](double value) { return l2 / (dof + l2 * value); }), turn, inflate);

@@ -46,29 +46,33 @@ struct inflation {
 
 /// A random orthogonal N x N matrix that keeps the mean of N rows: Haar distributed on the complement of (1, ..., 1).
 inline small_matrix random_rotation(index_t n, key k) {
-  // Gram-Schmidt, twice for orthogonality to rounding, on (1, ..., 1) and N - 1 Gaussian rows; Helmert's fixed basis beside it.
-  small_matrix drawn(n, n), fixed(n, n);
-  std::vector<double> along(static_cast<std::size_t>(n));
-  for (index_t i = 0; i < n; ++i) {
-    double* const row = drawn[i];
-    for (index_t j = 0; j < n; ++j) {
-      row[j] = i == 0 ? 1.0 : normal<double>(k, i, j);
-      double const scale = 1 / std::sqrt(double(i == 0 ? n : i * (i + 1)));
-      fixed[i][j] = i == 0 || j < i ? scale : j == i ? -double(i) * scale : 0;
+  // Stewart (1980): reflections that send the first axis to random directions, of 2, 3, ..., N - 1 coordinates in turn
+  small_matrix q = identity_matrix(n);
+  std::vector<double> v(static_cast<std::size_t>(n)), along(v);
+  auto const reflect_rows = [&](index_t first, double scale, double sign) {  // rows and columns from `first` on: sign (1 - scale v vᵀ) q
+    std::fill(along.begin(), along.end(), 0.0);
+    for (index_t i = first; i < n; ++i) detail::add_scaled(along.data() + first, v[std::size_t(i)], q[i] + first, n - first);
+    for (index_t i = first; i < n; ++i) {
+      double const s = sign * scale * v[std::size_t(i)];
+      double* const row = q[i];
+      SDA_ELEMENTWISE
+      for (index_t j = first; j < n; ++j) row[j] = sign * row[j] - s * along[std::size_t(j)];
     }
-    for (int pass = 0; pass < 2; ++pass) {
-      for (index_t p = 0; p < i; ++p) along[std::size_t(p)] = inner_product_of(row, drawn[p], n);
-      for (index_t p = 0; p < i; ++p) {
-        double const s = along[std::size_t(p)];
-        double const* const other = drawn[p];
-        SDA_ELEMENTWISE
-        for (index_t j = 0; j < n; ++j) row[j] -= s * other[j];
-      }
-    }
-    double const length = std::sqrt(inner_product_of(row, row, n));
-    for (index_t j = 0; j < n; ++j) row[j] /= length;
+  };
+  for (index_t first = n - 1; first >= 1; --first) {
+    fill_normal(v.data() + first, k, first, 0, n - first);
+    double const head = v[std::size_t(first)], length = std::sqrt(inner_product_of(v.data() + first, v.data() + first, n - first));
+    v[std::size_t(first)] += std::copysign(length, head);
+    reflect_rows(first, 1 / (length * (length + std::abs(head))), head > 0 ? -1 : 1);
   }
-  return product(transposed(fixed), drawn);
+  // from the complement of the first axis to that of (1, ..., 1), by the reflection that exchanges the two
+  double const level = 1 / std::sqrt(double(n));
+  std::fill(v.begin(), v.end(), level);
+  v[0] -= 1;
+  double const scale = n > 1 ? 1 / (1 - level) : 0;
+  reflect_rows(0, scale, 1);
+  for (index_t i = 0; i < n; ++i) detail::add_scaled(q[i], -scale * inner_product_of(q[i], v.data(), n), v.data(), n);
+  return q;
 }
 
 }  // namespace sda

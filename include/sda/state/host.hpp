@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 /// The verbs on row-major memory of the CPU: the one text behind every state that lives there. An adapter says where its
@@ -170,16 +171,69 @@ template <class T> std::vector<double> dot(matrix<T const> x, matrix<T const> y)
   return out;
 }
 
+/// 32 bytes of numbers wherever they lie: a register. Arrays of numbers would go through memory at every step of a loop.
+template <class T> struct packed {
+  typedef T type __attribute__((vector_size(32), aligned(alignof(T)), may_alias));
+  static constexpr index_t count = 32 / sizeof(T);
+  static type const* at(T const* x) { return reinterpret_cast<type const*>(x); }
+  static type* at(T* x) { return reinterpret_cast<type*>(x); }
+};
+
+namespace detail {
+
+/// A tile of H rows and two registers' columns of out += a b.
+template <int H, class T>
+void add_product_tile(T* out, index_t out_stride, T const* a, index_t a_stride, T const* b, index_t b_stride, index_t depth) {
+  using P = packed<T>;
+  typename P::type left[H], right[H];
+  for (int r = 0; r < H; ++r) left[r] = P::at(out + r * out_stride)[0], right[r] = P::at(out + r * out_stride)[1];
+  for (index_t k = 0; k < depth; ++k, b += b_stride, ++a) {
+    auto const first = P::at(b)[0], second = P::at(b)[1];
+    for (int r = 0; r < H; ++r) left[r] += a[r * a_stride] * first, right[r] += a[r * a_stride] * second;
+  }
+  for (int r = 0; r < H; ++r) P::at(out + r * out_stride)[0] = left[r], P::at(out + r * out_stride)[1] = right[r];
+}
+
+}  // namespace detail
+
+/// out += a b for row-major blocks of `height` x `depth` and `depth` x `width` numbers, by tiles that stay in registers. Every
+/// element adds up over the depth in order, whatever stands beside it.
+template <class T>
+void add_product(T* out, index_t out_stride, T const* a, index_t a_stride, T const* b, index_t b_stride, index_t height, index_t depth,
+                 index_t width) {
+  constexpr index_t wide = 2 * packed<T>::count, tall = 4;
+  index_t const body = width - width % wide;
+  index_t i = 0;
+  for (; i + tall <= height; i += tall)
+    for (index_t j = 0; j < body; j += wide)
+      detail::add_product_tile<tall>(out + i * out_stride + j, out_stride, a + i * a_stride, a_stride, b + j, b_stride, depth);
+  for (; i < height; ++i)
+    for (index_t j = 0; j < body; j += wide)
+      detail::add_product_tile<1>(out + i * out_stride + j, out_stride, a + i * a_stride, a_stride, b + j, b_stride, depth);
+  for (index_t r = 0; r < height; ++r)
+    for (index_t j = body; j < width; ++j) {
+      T sum = out[r * out_stride + j];
+      for (index_t k = 0; k < depth; ++k) sum += a[r * a_stride + k] * b[k * b_stride + j];
+      out[r * out_stride + j] = sum;
+    }
+}
+
 /// The inner products of all rows of x with all rows of y, row-major, in one pass over both.
 template <class T> std::vector<double> gram(matrix<T const> x, matrix<T const> y) {
   require(x.columns == y.columns, "gram: ", x.rows, " x ", x.columns, " against ", y.rows, " x ", y.columns);
-  index_t const n = x.columns, pieces = (n + piece - 1) / piece, pairs = x.rows * y.rows;
-  std::vector<double> partial(std::size_t(pieces * pairs)), out(std::size_t(pairs), 0.0);
-  parallel_for(pieces, pairs * n, [&](index_t p) {
-    index_t const first = p * piece, m = std::min(piece, n - first);
-    for (index_t i = 0; i < pairs; ++i) partial[std::size_t(p * pairs + i)] = detail::dot_piece(x.at(i / y.rows, first), y.at(i % y.rows, first), m);
+  constexpr index_t run = 256;
+  index_t const n = x.columns, runs = (n + run - 1) / run, pairs = x.rows * y.rows;
+  std::vector<double> partial(std::size_t(runs * pairs)), out(std::size_t(pairs), 0.0);
+  parallel_for(runs, pairs * n, [&](index_t p) {
+    index_t const first = p * run, m = std::min(run, n - first);
+    std::vector<double> upright(std::size_t(x.rows * m)), turned(std::size_t(m * y.rows));  // in double, y turned on its side
+    for (index_t i = 0; i < x.rows; ++i) std::copy_n(x.at(i, first), m, upright.data() + i * m);
+    for (index_t j = 0; j < y.rows; ++j)
+      for (index_t c = 0; c < m; ++c) turned[std::size_t(c * y.rows + j)] = double(y.at(j, first)[c]);
+    add_product(partial.data() + p * pairs, y.rows, upright.data(), m, turned.data(), y.rows, x.rows, m, y.rows);
   });
-  for (index_t i = 0; i < pieces * pairs; ++i) out[std::size_t(i % pairs)] += partial[std::size_t(i)];
+  for (index_t p = 0; p < runs; ++p)
+    for (index_t i = 0; i < pairs; ++i) out[std::size_t(i)] += partial[std::size_t(p * pairs + i)];
   return out;
 }
 
@@ -189,16 +243,8 @@ template <class T> void multiply(matrix<T> out, matrix<T const> x, matrix<T cons
   require(x.columns == m.rows && out.rows == x.rows && out.columns == m.columns, "multiply: ", x.rows, " x ", x.columns, " times ", m.rows, " x ",
           m.columns, " into ", out.rows, " x ", out.columns);
   parallel_chunks(out.columns, 256, x.size() * m.columns, [&](index_t first, index_t last) {
-    for (index_t r = 0; r < x.rows; ++r) {
-      T* const y = out.data + r * out.columns;
-      std::fill(y + first, y + last, T(0));
-      for (index_t k = 0; k < x.columns; ++k) {
-        T const a = x.data[r * x.columns + k];
-        T const* const row = m.data + k * m.columns;
-        SDA_ELEMENTWISE
-        for (index_t c = first; c < last; ++c) y[c] += a * row[c];
-      }
-    }
+    for (index_t r = 0; r < x.rows; ++r) std::fill(out.data + r * out.columns + first, out.data + r * out.columns + last, T(0));
+    add_product(out.data + first, out.columns, x.data, x.columns, m.data + first, m.columns, x.rows, x.columns, last - first);
   });
 }
 
