@@ -172,7 +172,7 @@ command const apply("apply", "one module on tensors of a file: to port weights a
   app.add_option("--inputs", s->inputs, "safetensors or PyTorch file")->required()->check(CLI::ExistingFile);
   app.add_option("--outputs", s->outputs, "safetensors file to write")->required();
   app.add_option("--device", s->device, "cpu or cuda");
-  app.add_option("--precision", s->precision, "what is computed in")->check(CLI::IsMember({"float32", "float64", "bfloat16"}));
+  app.add_option("--precision", s->precision, "what is computed in")->check(CLI::IsMember({"float32", "float64"}));
   app.add_option("--iterations", s->iterations, "of GMRES, where guided")->check(CLI::PositiveNumber);
   app.callback([s, &run] {
     if (run.threads > 0) at::set_num_threads(run.threads);

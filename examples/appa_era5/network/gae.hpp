@@ -201,41 +201,44 @@ class gae : public torch::nn::Module {
     std::vector<std::shared_ptr<graph_block>> blocks;
   };
 
+  index_t width(std::size_t grid) const { return grid == 0 ? options.in_channels : options.hid_channels[grid - 1]; }
+
+  // Parts are numbered in the order in which they are passed.
+  template <class M> std::shared_ptr<M> next(char const* side, int& number, std::shared_ptr<M> m) {
+    return place(*this, std::string(side).append(".").append(std::to_string(number++)), std::move(m));
+  }
+  std::shared_ptr<siren> context(char const* side, std::size_t number, std::size_t grid) {
+    auto const name = std::string(side).append("_context_embedding.").append(std::to_string(number));
+    return place(*this, name, std::make_shared<siren>(4 + options.context_channels, width(grid)));
+  }
+  std::shared_ptr<graph_block> block(std::size_t grid, std::vector<edge> const& seen) const {
+    return std::make_shared<graph_block>(width(grid), options.heads[grid - 1], seen, options);
+  }
+
   void build() {
-    auto const& o = options;
-    auto const width = [&](std::size_t i) { return i == 0 ? o.in_channels : o.hid_channels[i - 1]; };  // of a grid
-    auto const add = [this](std::string const& where, auto block) {
-      auto const n = std::to_string((where == "encoder" ? encoders_ : decoders_)++);
-      return place(*this, where + "." + n, std::move(block));
-    };
-    auto const context = [&](std::string const& where, std::size_t n, std::size_t grid) {
-      return place(*this, where + "_context_embedding." + std::to_string(n), std::make_shared<siren>(4 + o.context_channels, width(grid)));
-    };
     std::size_t const last = grids_.size() - 1;
+    int parts = 0;
+    std::vector<std::vector<edge>> around{{}}, between{{}};
     into_.push_back(context("encoder", 0, 0));
-    std::vector<std::vector<edge>> around, between;
     for (std::size_t i = 1; i <= last; ++i) {
-      around.push_back(neighbours(i));
-      between.push_back(pooling(i));
-      level l{add("encoder", std::make_shared<pooling_block>(pooling_block::sizes{width(i - 1), width(i), width(i), o.heads[i - 1]}, grids_[i],
-                                                             grids_[i - 1], between.back(), o)),
-              {}};
-      for (index_t b = 0; b < o.self_attention_blocks[i - 1]; ++b)
-        l.blocks.push_back(add("encoder", std::make_shared<graph_block>(width(i), o.heads[i - 1], around.back(), o)));
-      down_.push_back(std::move(l));
+      around.push_back(neighbours(i)), between.push_back(pooling(i));
+      pooling_block::sizes const s{width(i - 1), width(i), width(i), options.heads[i - 1]};
+      level& l = down_.emplace_back();
+      l.pool = next("encoder", parts, std::make_shared<pooling_block>(s, grids_[i], grids_[i - 1], between[i], options));
+      for (index_t b = 0; b < options.self_attention_blocks[i - 1]; ++b) l.blocks.push_back(next("encoder", parts, block(i, around[i])));
       into_.push_back(context("encoder", i, i));
     }
-    to_latents_ = add("encoder", std::make_shared<linear>(width(last), o.latent_channels));
-    from_latents_ = add("decoder", std::make_shared<linear>(o.latent_channels, width(last)));
+    to_latents_ = next("encoder", parts, std::make_shared<linear>(width(last), options.latent_channels));
+
+    parts = 0;
     up_.resize(last), out_of_.resize(last);
+    from_latents_ = next("decoder", parts, std::make_shared<linear>(options.latent_channels, width(last)));
     for (std::size_t i = last; i >= 1; --i) {
-      for (index_t b = 0; b < o.self_attention_blocks[i - 1]; ++b)
-        up_[i - 1].blocks.push_back(add("decoder", std::make_shared<graph_block>(width(i), o.heads[i - 1], around[i - 1], o)));
-      auto back = between[i - 1];
-      for (auto& [query, key] : back) std::swap(query, key);
-      std::sort(back.begin(), back.end());
-      up_[i - 1].pool = add("decoder", std::make_shared<pooling_block>(pooling_block::sizes{width(i), width(i), width(i - 1), o.heads[i - 1]},
-                                                                       grids_[i - 1], grids_[i], back, o));
+      level& l = up_[i - 1];
+      for (index_t b = 0; b < options.self_attention_blocks[i - 1]; ++b) l.blocks.push_back(next("decoder", parts, block(i, around[i])));
+      for (auto& [query, key] : between[i]) std::swap(query, key);
+      pooling_block::sizes const s{width(i), width(i), width(i - 1), options.heads[i - 1]};
+      l.pool = next("decoder", parts, std::make_shared<pooling_block>(s, grids_[i - 1], grids_[i], between[i], options));
       out_of_[i - 1] = context("decoder", last - i, i);
     }
   }
@@ -279,7 +282,6 @@ class gae : public torch::nn::Module {
   std::vector<level> down_, up_;
   std::vector<std::shared_ptr<siren>> into_, out_of_;  // context, by grid
   std::shared_ptr<linear> to_latents_, from_latents_;
-  int encoders_ = 0, decoders_ = 0;
 };
 
 /// A graph autoencoder at one date, or one for each row, in one context: what latent_space takes.

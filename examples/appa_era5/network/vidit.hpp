@@ -136,7 +136,8 @@ class vidit : public torch::nn::Module {
   at::Tensor forward(at::Tensor const& x, at::Tensor const& c, at::Tensor const& dates) const {
     auto const skip = (*in_)(tokens(x, dates)), where = coordinates().to(x.options()), m = level_features(c);
     auto h = skip + embedding(where);
-    for (auto const& block : blocks_) h = (*block)(h, m, skip, where, seen_);
+    auto const around = seen_.to(x.device());
+    for (auto const& block : blocks_) h = (*block)(h, m, skip, where, around);
     return states((*out_)(h)).reshape(x.sizes());
   }
 
@@ -183,6 +184,7 @@ class vidit : public torch::nn::Module {
   }
 
   std::vector<std::shared_ptr<vidit_block>> const& blocks() const { return blocks_; }
+  /// Which tokens see which; without groups, all see all.
   sda::neighbourhoods const& seen() const { return seen_; }
 
   vidit_options const options;

@@ -18,12 +18,6 @@ class neighbourhoods {
   at::Tensor back;  // where each query is in the groups, one after the other
 
   neighbourhoods() = default;
-  neighbourhoods to(at::Device device) const {
-    neighbourhoods out;
-    for (auto const& g : groups) out.groups.push_back({g.queries.to(device), g.keys.to(device)});
-    out.back = back.to(device);
-    return out;
-  }
   neighbourhoods(at::Tensor const& edges, std::int64_t queries, std::int64_t keys) {
     require(edges.dim() == 2 && edges.size(1) == 2 && edges.scalar_type() == at::kLong, "neighbourhoods: edges are pairs of int64, not ",
             c10::str(edges.sizes()));
@@ -43,6 +37,13 @@ class neighbourhoods {
       if (n > 0) groups.push_back({order.narrow(0, q, n), sorted_key.narrow(0, e, n * d).view({n, d})});
       q += n, e += n * d;
     }
+  }
+
+  neighbourhoods to(at::Device device) const {
+    neighbourhoods out = *this;
+    for (auto& g : out.groups) g = {g.queries.to(device), g.keys.to(device)};
+    if (back.defined()) out.back = back.to(device);
+    return out;
   }
 };
 

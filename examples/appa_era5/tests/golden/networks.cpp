@@ -103,6 +103,11 @@ TEST_CASE("golden: the space-time vision transformer, step by step, its denoiser
       compare(file, "token_coordinates", where);
       compare(file, "positional_embedding", net->embedding(where));
       compare(file, "modulation_input", net->level_features(time)[0]);
+      if (file.contains("outputs/attention_mask")) {
+        auto mask = at::zeros({where.size(0), where.size(0)}, at::kLong);
+        for (auto const& g : net->seen().groups) mask.index_put_({g.queries.unsqueeze(1), g.keys}, at::ones({}, at::kLong));
+        CHECK(at::equal(mask, stored(file, "outputs/attention_mask").to(at::kLong)));
+      }
       auto const& block = *net->blocks().front();
       compare(file, "block0_modulation", block.modulation(net->level_features(time))[0].view({4, -1}));
       compare(file, "backbone_output", net->forward(x, time, dates));
