@@ -127,13 +127,16 @@ void era5_file::check_units(std::string const& stored, variable const& v) const 
 
 std::vector<double> era5_file::numbers_of(file_axes const& axes, axis which) const {
   auto const at = axes.coordinate.find(which);
-  return at == axes.coordinate.end() ? std::vector<double>{} : file_->read(at->second);
+  if (at == axes.coordinate.end()) return {};
+  for (auto const& d : file_->dimensions(at->second))   // a damaged header may claim anything
+    require(d.size <= 10'000'000, path_, ": ", at->second, " has ", d.size, " numbers");
+  return file_->read(at->second);
 }
 
 void era5_file::find_grid(file_axes const& axes) {
   auto const latitudes = numbers_of(axes, axis::latitude);
   auto longitudes = numbers_of(axes, axis::longitude);
-  require(latitudes.size() >= 2 && longitudes.size() >= 2, path_, ": a grid of ", longitudes.size(), " x ", latitudes.size(), " points");
+  require(latitudes.size() >= 2 && longitudes.size() >= 2 && latitudes.size() <= 100'000 && longitudes.size() <= 100'000, path_, ": a grid of ", longitudes.size(), " x ", latitudes.size(), " points");
   for (double const y : latitudes) require(std::abs(y) <= 90.001, path_, ": a latitude of ", y);
   for (double& x : longitudes) {
     require(std::abs(x) <= 720, path_, ": a longitude of ", x);
@@ -185,7 +188,7 @@ void era5_file::find_times(file_axes const& axes) {
   if (!needed && !units) return;
   require(units.has_value(), path_, ": the times ", at->second, " have no units");
   try {
-    times_ = decode_times(file_->read(at->second), *units, file_->text(at->second, "calendar").value_or(""));
+    times_ = decode_times(numbers_of(axes, axis::time), *units, file_->text(at->second, "calendar").value_or(""));
   } catch (sda::error const& e) {
     throw sda::error(path_ + ": " + e.what());
   }

@@ -2,6 +2,9 @@
 #include <sda_test.hpp>
 #include <temporary.hpp>
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "data/archive.hpp"
 #include "data/cds_writer.hpp"
 
@@ -234,6 +237,47 @@ TEST_CASE("what cannot be read is said precisely") {
     nc_put_att_text(id, v, "units", 4, "degC");
     nc_close(id);
     says("variable t2m is in degC where K is needed");
+  }
+}
+
+TEST_CASE("a damaged file is an error or other numbers, never a crash") {
+  temporary_folder const tmp;
+  for (auto const format : {NC_64BIT_OFFSET, NC_NETCDF4}) {
+    layout l;
+    l.format = format, l.packed = true;
+    std::string const path = (tmp / "a.nc").string();
+    l.write(path, 2);
+    std::ifstream in(path, std::ios::binary);
+    std::string const whole{std::istreambuf_iterator<char>(in), {}};
+    pid_t const child = ::fork();   // what NetCDF-C itself does to a damaged file must not end the other tests
+    REQUIRE(child >= 0);
+    if (child == 0) {
+      ::alarm(60);
+      try {
+        for (int round = 0; round < 300; ++round) {
+          std::string bytes = whole;
+          sda::words const r = sda::key{9}(std::uint32_t(round), 0);
+          if (round % 3 == 0) bytes.resize(r.w[0] % whole.size());
+          else
+            for (int flip = 0; flip <= round % 4; ++flip) bytes[r.w[flip] % (round % 2 ? whole.size() : 2000 < whole.size() ? 2000 : whole.size())] ^= char(1 << r.w[3 - flip] % 8);
+          std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+          try {
+            archive const a({path}, both);
+            if (a.where().points() > 1000) continue;
+            std::vector<float> x(std::size_t(4 * a.where().points()));
+            for (hours const t : a.times()) a.read(t, 1, 1, x.data());
+          } catch (sda::error const&) {
+          }
+        }
+      } catch (...) {
+        ::_exit(3);
+      }
+      ::_exit(0);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    CAPTURE(format, status);
+    CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 0));
   }
 }
 
