@@ -68,6 +68,15 @@ TEST_CASE("fields are found whatever the layout of the file") {
   check_values(a, start, 3);
 }
 
+TEST_CASE("a Zarr store is read where NetCDF knows them") {
+  temporary_folder const tmp;
+  std::string const path = (tmp / "a.zarr").string(), url = "file://" + path + "#mode=nczarr,file";
+  int id;
+  if (nc_create(url.c_str(), NC_NETCDF4, &id) != NC_NOERR || nc_close(id) != NC_NOERR) SDA_SKIP("this NetCDF writes no Zarr stores");
+  layout().write(url);
+  check_values(archive({path}, both), start, 3);
+}
+
 TEST_CASE("a member of an ensemble is chosen") {
   temporary_folder const tmp;
   layout l;
