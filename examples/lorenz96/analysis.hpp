@@ -13,11 +13,17 @@ inline climatology climate_of(scene const& s, index_t length) {
   return with_instrument(s.through, [&](auto const& read) { return climatology(runs, length, read, s.ring()); });
 }
 
-/// The score smoother that settings name.
+/// Carries the samples of a window on with the model of the scene itself (sda::exact_finish).
+using finisher = std::function<members(window_task const&, members const&)>;
+finisher make_finisher(smoother_settings const& how, scene const& s);
+
+/// The score smoother that settings name, with its finish if there is one.
 inline smoother make_smoother(smoother_settings const& how, scene const& s, index_t length) {
-  if (how.prior == "gaussian") return gaussian_smoother(how, climate_of(s, length), s.ring(), length);
-  sda::require(how.prior == "network", "--prior ", how.prior, ": network or gaussian");
-  return network_smoother(how, s.ring(), length);
+  sda::require(how.prior == "network" || how.prior == "gaussian", "--prior ", how.prior, ": network or gaussian");
+  smoother const draw =
+      how.prior == "network" ? network_smoother(how, s.ring(), length) : gaussian_smoother(how, climate_of(s, length), s.ring(), length);
+  if (how.finish == 0) return draw;
+  return [draw, finish = make_finisher(how, s)](window_task const& task) { return finish(task, draw(task)); };
 }
 
 // The file of an analysis. Time comes first everywhere: tools for gridded data insist.
@@ -40,6 +46,7 @@ inline void define_analysis(sda::netcdf::writer& out, scene const& s, assimilate
                              {"solver", how.solver},
                              {"iterations", int(how.iterations)},
                              {"gamma", how.gamma},
+                             {"finish", int(how.finish)},
                              {"observation_count", double(s.seen.isFinite().count())}})
     out.describe(a);
   out.dimension("realization", how.members);
@@ -54,6 +61,7 @@ inline void define_analysis(sda::netcdf::writer& out, scene const& s, assimilate
   if (s.truth.rows() == 0) return;
   out.variable<int>("rank_count", {"rank"}, {{"long_name", "how often the truth had this rank among the members"}, {"units", "1"}});
   out.variable<double>("rmse_score", {"position"}, {{"long_name", "error of the mean by step of the window"}, {"units", "1"}});
+  if (how.finish > 0) out.variable<double>("rmse_finished", {"position"}, {{"long_name", "the same of the finished members"}, {"units", "1"}});
   if (c.no_baselines) return;
   for (std::string const name : {"rmse_climatology", "rmse_oi", "rmse_oi_window"})
     out.variable<double>(name, {"position"}, {{"long_name", "the same of a baseline"}, {"units", "1"}});

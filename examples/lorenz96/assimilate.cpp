@@ -39,9 +39,11 @@ struct contest {
   index_t length;
   std::optional<climatology> climate;
   std::optional<optimal_interpolation> now, whole;
-  std::vector<scores> table;   // score smoother first
+  std::vector<scores> table;   // the members first, then the samples they were finished from
+  std::vector<std::vector<double>> middles{};   // RMSE in the middle of every window, of those two
 
-  contest(index_t steps, index_t size, scene const& s, bool baselines) : length(steps) {
+  contest(index_t steps, index_t size, scene const& s, bool finishes, bool baselines) : length(steps) {
+    if (finishes) table.emplace_back("score, finished", "rmse_finished", length, size);
     table.emplace_back("score smoother", "rmse_score", length, size);
     if (!baselines) return;
     climate.emplace(climate_of(s, length));
@@ -56,14 +58,30 @@ struct contest {
       std::cout << "OI of a whole window is left out: " << most_in_window << " observations, at most " << optimal_interpolation::most << '\n';
   }
 
-  void add(trajectory const& truth, trajectory const& seen, members const& x) {
-    table[0].add(truth, x);
-    std::size_t row = 1;
+  void add(trajectory const& truth, trajectory const& seen, std::vector<members> const& ensembles) {
+    std::size_t row = 0;
+    middles.resize(ensembles.size());
+    for (members const& x : ensembles) {
+      scores alone("", "", length, x.rows());
+      alone.add(truth, x);
+      middles[row].push_back(alone.rmse_middle());
+      table[row++].add(truth, x);
+    }
     if (climate)
       table[row++].add(truth, gaussian_estimate{trajectory::Constant(truth.rows(), truth.cols(), climate->mean()),
                                                 trajectory::Constant(truth.rows(), truth.cols(), climate->deviation())});
     if (now) table[row++].add(truth, (*now)(seen));
     if (whole) table[row++].add(truth, (*whole)(seen));
+  }
+
+  void print() const {
+    print_table(std::cout, table);
+    if (middles.empty() || middles[0].size() < 2) return;
+    for (std::size_t row = 0; row < middles.size(); ++row) {
+      std::printf("%s, middle of every window:", table[row].name().c_str());
+      for (double const error : middles[row]) std::printf(" %.3f", error);
+      std::printf("\n");
+    }
   }
 };
 
@@ -87,8 +105,11 @@ void run_assimilate(assimilate_command const& c) {
 
   index_t const windows = s.steps() / length;
   bool const known = s.truth.rows() > 0;
-  contest all(length, c.how.members, s, known && !c.no_baselines);
-  smoother const draw_members = make_smoother(c.how, s, length);
+  contest all(length, c.how.members, s, c.how.finish > 0, known && !c.no_baselines);
+  smoother_settings unfinished = c.how;
+  unfinished.finish = 0;
+  smoother const draw_members = make_smoother(unfinished, s, length);
+  finisher const finish = c.how.finish > 0 ? make_finisher(c.how, s) : finisher();
   if (out) define_analysis(*out, s, c, windows);
   sda::progress shown("sampling", windows * c.how.steps);
   for (index_t w = 0; w < windows; ++w) {
@@ -98,11 +119,13 @@ void run_assimilate(assimilate_command const& c) {
       heed_interrupts();
       shown.at(long(w * c.how.steps + step), "window " + std::to_string(w + 1) + "/" + std::to_string(windows));
     };
-    members const x = draw_members({seen, s.through, s.error, sda::key{c.where.seed}.fold(2).fold(std::uint64_t(w)), told});
-    if (known) all.add(s.truth.middleRows(w * length, length), seen, x);
-    if (out) append_window(*out, x, length);
+    window_task const task{seen, s.through, s.error, sda::key{c.where.seed}.fold(2).fold(std::uint64_t(w)), told};
+    std::vector<members> found{draw_members(task)};
+    if (finish) found.insert(found.begin(), finish(task, found[0]));
+    if (known) all.add(s.truth.middleRows(w * length, length), seen, found);
+    if (out) append_window(*out, found[0], length);
   }
-  if (known) print_table(std::cout, all.table);
+  if (known) all.print();
   if (!out) return;
   write_analysis(*out, s, all.table);
   out->commit();

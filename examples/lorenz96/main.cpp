@@ -47,6 +47,8 @@ void smoother_options(CLI::App& app, smoother_settings& s) {
   option("--zeta", s.zeta, "step of dps");
   option("--stride", s.stride, "steps from one network window to the next");
   option("--batch", s.batch, "network windows evaluated together; 0: all");
+  option("--finish", s.finish, "iterations of weak-constraint Gauss-Newton that finish each sample with the model itself; 0: none");
+  option("--model-error", s.model_error, "standard deviation that the finish allows a step of the model");
   option("--device", s.device, "where the network runs: cpu or cuda");
 }
 
@@ -72,6 +74,7 @@ void train_options_of(CLI::App& app, train_options& t) {
   option("Optimiser", "--batch", t.batch, "windows in a step");
   option("Optimiser", "--warmup", t.warmup, "steps until the learning rate is reached");
   option("Optimiser", "--rate", t.rate, "learning rate");
+  option("Optimiser", "--decay", t.decay, "share of the steps, at the end, over which the rate falls");
   option("Optimiser", "--floor", t.floor, "share of the rate that is left at the end");
   option("Optimiser", "--weight-decay", t.weight_decay, "of AdamW");
   option("Optimiser", "--average", t.average, "decay of the moving average of the weights");

@@ -8,7 +8,7 @@ namespace lorenz96 {
 
 /// What a window network is made of; part of its weights file.
 struct network_shape {
-  std::int64_t window = 17, hidden = 64, blocks = 6, kernel = 5, embedding = 64;
+  std::int64_t window = 17, hidden = 96, blocks = 6, kernel = 5, embedding = 64;
   NLOHMANN_DEFINE_TYPE_INTRUSIVE(network_shape, window, hidden, blocks, kernel, embedding)
 };
 
@@ -16,7 +16,7 @@ struct network_shape {
 /// a number or one for each row. Sites are the positions of circular convolutions, the times of the window their channels:
 /// the network commutes with rotations of the ring, and the same weights serve a ring of any size.
 ///
-/// Each block adds W (a ⊙ sigmoid(b)), where a and b are convolutions of the scaled, shifted, normalised stream; scale and
+/// Each block adds W (a ⊙ b), where a and b are convolutions of the scaled, shifted, normalised stream; scale and
 /// shift follow the noise level. The product gives a block the quadratic terms that the model itself is made of.
 class window_network : public torch::nn::Module {
  public:
@@ -44,7 +44,7 @@ class window_network : public torch::nn::Module {
                  " numbers is no ", shape.window, " states");
     auto const e = embedding(c);
     auto h = around(first, x.reshape({x.size(0), shape.window, -1}));
-    for (auto& b : blocks) h = h + b.out(at::glu(around(b.in, at_level(h, b.level(e))), 1));
+    for (auto& b : blocks) h = h + b.out(gated(around(b.in, at_level(h, b.level(e)))));
     return around(last, at_level(h, level(e))).reshape(x.sizes());
   }
   at::Tensor forward(at::Tensor const& x, double c) { return forward(x, at::full({1}, c, x.options())); }
@@ -68,6 +68,10 @@ class window_network : public torch::nn::Module {
     auto const normal = h * at::rsqrt(h.square().mean(1, true) + 1e-6);
     auto const m = modulation.unsqueeze(2).chunk(2, 1);
     return at::addcmul(m[1], normal, 1 + m[0]);
+  }
+  static at::Tensor gated(at::Tensor const& ab) {
+    auto const factors = ab.chunk(2, 1);
+    return factors[0] * factors[1];
   }
   static at::Tensor around(torch::nn::Conv1d& f, at::Tensor const& x) {
     std::int64_t const reach = f->weight.size(2) / 2, ring = x.size(2);

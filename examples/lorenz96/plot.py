@@ -58,14 +58,15 @@ class Window:
 
 
 def hovmoller(axes, window):
-    """Truth, observations, mean and error: time to the right, the ring upwards."""
+    """Truth, observations, mean and error, the latter on a scale of its own: time to the right, the ring upwards."""
     truth, mean, seen = window["truth"], window["mean"], window["observation"]
     limit = np.nanmax(np.abs(truth if truth is not None else mean))
     reading = np.nanmax(np.abs(seen)) if np.isfinite(seen).any() else 1
     through = window.about["observation_operator"]
+    error = None if truth is None else mean - truth
     panels = [("Truth", truth, limit, "RdBu_r"), (f"Observations: {through}, error {float(window.about['observation_error']):g}", seen, reading, "RdBu_r"),
               (f"Posterior mean of {int(window.about['members'])} members", mean, limit, "RdBu_r"),
-              ("Error of the mean", None if truth is None else mean - truth, limit, "PuOr_r")]
+              ("Error of the mean", error, 1 if error is None else np.nanmax(np.abs(error)), "PuOr_r")]
     for ax, (title, field, top, colours) in zip(axes, panels):
         ax.set_title(title)
         ax.set_ylabel("site")
@@ -123,14 +124,14 @@ def positions(ax, window):
     ax.set_title("Error by position in the window")
     ax.set_xlabel("time in the window")
     ax.set_ylabel("RMSE")
-    styles = {"rmse_score": ("score smoother", POSTERIOR, "-"), "rmse_oi_window": ("OI, whole window", BASELINE, "-"),
+    styles = {"rmse_score": ("score smoother", POSTERIOR, "-"), "rmse_finished": ("score, finished", SEEN, "-"), "rmse_oi_window": ("OI, whole window", BASELINE, "-"),
               "rmse_oi": ("OI, one time", BASELINE, (0, (4, 2))), "rmse_climatology": ("climatology", BASELINE, ":")}
     for name, (label, colour, style) in styles.items():
         if name in window.all:
             ax.plot(window.time, window.all[name], color=colour, ls=style, lw=1.8 if name == "rmse_score" else 1.2, label=label)
-    ax.set_ylim(bottom=0)
+    ax.set_ylim(0, 1.5 * ax.get_ylim()[1])  # the legend has the space above
     ax.margins(x=0.01)
-    ax.legend()
+    ax.legend(ncol=2, loc="upper center", columnspacing=1)
 
 
 def main():

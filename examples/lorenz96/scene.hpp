@@ -31,12 +31,15 @@ struct scene {
   index_t ring() const { return seen.cols(); }
 };
 
+/// Runge-Kutta steps, 0.05 long at most, that make a step of model time.
+inline int runge_kutta_steps(double step) { return std::max(1, int(std::ceil(step / 0.05 - 1e-9))); }
+
 /// Independent runs on the attractor, `steps` states each, `step` apart.
 inline std::vector<trajectory> model_runs(world const& w, index_t runs, index_t steps, sda::key k) {
   sda::require(w.ring >= 4, "a ring of ", w.ring, " sites; at least 4");
   sda::require(steps >= 1 && runs >= 1, "runs: ", runs, " of ", steps, " steps");
   sda::require(w.step > 0 && w.step <= 1, "a step of ", w.step, " model time units; (0, 1] is possible");
-  auto const inner = std::max(1, int(std::ceil(w.step / 0.05 - 1e-9)));  // Runge-Kutta steps of 0.05 at most
+  int const inner = runge_kutta_steps(w.step);
   sda::flow const model{sda::lorenz96{w.forcing}, w.step / inner, inner};
   trajectory x(runs, w.ring);
   sda::lincomb(x, sda::noise{0.1, k});

@@ -13,21 +13,23 @@ struct smoother_settings {
   std::string prior = "network";   // or gaussian
   std::string weights = LORENZ96_WEIGHTS;   // those of the repository
   index_t members = 16;
-  std::string schedule = "rectified";
-  double sigma_min = 1e-3, sigma_max = 1e2;
+  std::string schedule = "log-linear";   // many steps at low noise, where corrections take the window prior's small errors back
+  double sigma_min = 3e-3, sigma_max = 30;
   std::string sampler = "ddim";
-  index_t steps = 64;
-  index_t corrections = 0;
-  std::string corrector = "langevin";
-  double tau = 0.1;
-  std::string guidance = "mmps";
+  index_t steps = 128;
+  index_t corrections = 1;
+  std::string corrector = "adaptive";
+  double tau = 1;
+  std::string guidance = "gamma";
   std::string solver = "gmres";
   index_t iterations = 3;
-  double gamma = 1e-2;
+  double gamma = 3e-2;
   double zeta = 1;
   index_t stride = 1;
   index_t batch = 0;
   std::string device = "cpu";
+  index_t finish = 0;          // iterations with the model itself, 0: the score's samples as they are
+  double model_error = 0.01;   // standard deviation that the finish allows a step of the model
 };
 
 inline std::string schedule_names() { return "rectified, log-linear, log-logit, vp-cosine, vp-linear, vp-exponential or rectified-flow"; }

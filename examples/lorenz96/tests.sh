@@ -50,7 +50,7 @@ case_options() {
   fails "--sampler leap: ddim" assimilate "${small[@]}" "${gaussian[@]}" --sampler leap --out a.nc
   fails "--schedule steep: rectified" assimilate "${small[@]}" "${gaussian[@]}" --schedule steep --out a.nc
   fails "--guidance luck: mmps" assimilate "${small[@]}" "${gaussian[@]}" --guidance luck --out a.nc
-  fails "--solver lu: gmres" assimilate "${small[@]}" "${gaussian[@]}" --solver lu --out a.nc
+  fails "--solver lu: gmres" assimilate "${small[@]}" "${gaussian[@]}" --guidance mmps --solver lu --out a.nc
   fails "--prior hope: network or gaussian" assimilate "${small[@]}" --prior hope --out a.nc
   fails "there is no task nowhere; there are: sakov2008" benchmark --task nowhere
   fails "there is no method guess; there are: climatology" benchmark --methods guess
@@ -128,8 +128,9 @@ case_interrupted() {
 # With the Gaussian of the climate for a prior, linear readings and enough iterations, the score smoother is the Gaussian
 # smoother: the same spread, the same error but for the finite ensemble.
 case_exact() {
-  works assimilate --ring 16 --length 6 --windows 16 --prior gaussian --members 32 --steps 128 --iterations 12 --sites every:2
-  awk '/score smoother/ {rmse = $3; spread = $8}
+  works assimilate --ring 16 --length 6 --windows 16 --prior gaussian --members 32 --sites every:2 \
+    --guidance mmps --iterations 12 --corrections 0 --schedule rectified --sigma-min 1e-3 --sigma-max 100
+  awk '/^score smoother  / {rmse = $3; spread = $8}
        /OI, whole window/ {best = $4; exact = $9}
        END {exit !(rmse > 0.98 * best && rmse < 1.04 * best && spread > 0.96 * exact && spread < 1.04 * exact)}' out.txt || die "$(cat out.txt)"
 }
@@ -141,13 +142,26 @@ case_threads() {
   works "${run[@]}" --threads 3
   diff one.txt out.txt
 }
+# The model's own Gauss-Newton carries samples of the climate's Gaussian to those of the model.
+case_finish() {
+  works assimilate --ring 12 --length 20 --windows 1 --prior gaussian --steps 16 --members 4 --sites every:2 --guidance mmps --corrections 0 --finish 12
+  awk '/^score, finished/ {finished = $5} /^score smoother/ {found = $5} END {exit !(finished < 0.6 * found)}' out.txt || die "$(cat out.txt)"
+  fails "--finish 3, --model-error 0" assimilate "${small[@]}" "${gaussian[@]}" --finish 3 --model-error 0 --out a.nc
+}
+# The same weights serve rings of any size.
+case_any_ring() {
+  for ring in 40 4000; do
+    works assimilate --ring $ring --length 17 --windows 1 --members 1 --steps 16 --sigma-min 0.01 --sigma-max 10 --no-baselines
+    awk '/^score smoother/ {exit !($3 < 0.8)}' out.txt || die "ring of $ring: $(cat out.txt)"
+  done
+}
 case_choices() {
   for operator in identity arctan saturation absolute square; do
-    works assimilate "${small[@]}" "${gaussian[@]}" --operator $operator --error 0.5
+    works assimilate "${small[@]}" "${gaussian[@]}" --operator $operator --error 0.5 --guidance mmps --corrections 0 --schedule rectified
     has "score smoother"
   done
   for guidance in mmps gamma gamma-free dps none; do works assimilate "${small[@]}" "${gaussian[@]}" --guidance $guidance; done
-  for solver in gmres cg bicgstab; do works assimilate "${small[@]}" "${gaussian[@]}" --solver $solver; done
+  for solver in gmres cg bicgstab; do works assimilate "${small[@]}" "${gaussian[@]}" --guidance mmps --solver $solver; done
   for sampler in ddim ddpm heun ab2 ab3 exponential2 exponential3 euler-maruyama; do
     works assimilate "${small[@]}" "${gaussian[@]}" --sampler $sampler --corrections 1
   done

@@ -59,17 +59,11 @@ at::Tensor draw_windows(dataset const& data, std::int64_t n, std::int64_t window
 }
 at::Tensor draw_noise(at::Tensor const& like, sda::key k) { return at::randn(like.sizes(), sda::generator(k, like.device()), like.options()); }
 
-// The form that preconditioned{} gives a network of unit data variance.
-sda::network_form form(sda::level l) {
-  double const r = l.sigma / l.alpha, size = std::hypot(r, 1.0);
-  return {1 / (size * size * l.alpha), r / size, 1 / (size * l.alpha), 0.25 * std::log(r)};
-}
-
 sda::log_logit levels_of(train_options const& o) { return {o.sigma_min, o.sigma_max, o.rho}; }
 
 template <class Weight>
 at::Tensor loss_of(window_network& net, at::Tensor const& x0, at::Tensor const& eps, std::vector<sda::level> const& levels, Weight const& weight) {
-  return sda::denoising_loss([&](at::Tensor const& x, at::Tensor const& c) { return net.forward(x, c); }, form, weight, x0, eps, levels);
+  return sda::denoising_loss([&](at::Tensor const& x, at::Tensor const& c) { return net.forward(x, c); }, sda::preconditioning{}, weight, x0, eps, levels);
 }
 
 // Root mean square errors of x̂ at fixed levels, in units of the level, on windows never trained on.
@@ -104,6 +98,7 @@ nlohmann::json configuration(train_options const& o, network_shape const& shape,
             {"batch", o.batch},
             {"warmup", o.warmup},
             {"rate", o.rate},
+            {"decay", o.decay},
             {"floor", o.floor},
             {"weight_decay", o.weight_decay},
             {"average", o.average},
@@ -116,12 +111,20 @@ nlohmann::json configuration(train_options const& o, network_shape const& shape,
             {"device", o.device}}}};
 }
 
+// Warm-up, a long plateau, a cosine down to the floor: up to where the rate falls, a run does not depend on its length.
+double rate_at(train_options const& o, std::int64_t step) {
+  using rate = sda::learning_rate;
+  auto const falls = std::max(o.warmup, std::int64_t((1 - o.decay) * double(o.steps)));
+  return step < falls ? rate{o.rate, o.floor, o.warmup, falls, rate::shape::constant}(step) : rate{o.rate, o.floor, 0, o.steps - falls}(step - falls);
+}
+
 void check(train_options const& o) {
   sda::require(o.length >= o.window && o.runs >= 1 && o.ring >= 4, "train: ", o.runs, " runs of ", o.length, " states on a ring of ", o.ring,
                " for windows of ", o.window);
   sda::require(o.steps >= 1 && o.batch >= 1 && o.every >= 1 && o.warmup >= 0, "train: ", o.steps, " steps of ", o.batch, ", a checkpoint every ",
                o.every, ", ", o.warmup, " of warm-up");
   sda::require(o.workers >= 1 && o.batch % o.workers == 0, "train: ", o.workers, " workers for a batch of ", o.batch);
+  sda::require(o.decay >= 0 && o.decay <= 1, "train: the rate falls over the last ", o.decay, " of the steps");
   sda::require(o.rate > 0 && o.average >= 0 && o.average < 1 && o.clip > 0, "train: learning rate ", o.rate, ", average ", o.average, ", clip ",
                o.clip);
   sda::require(o.spacing > 0 && o.spacing <= 1, "train: ", o.spacing, " model time units between states");
@@ -155,7 +158,6 @@ int train(train_options const& o) {
 
   std::ofstream log(o.out + ".jsonl", o.resume ? std::ios::app : std::ios::trunc);
   sda::require(log.good(), "train: ", o.out, ".jsonl cannot be written");
-  sda::learning_rate const rate{o.rate, o.floor, o.warmup, o.steps};
   auto const started = std::chrono::steady_clock::now();
   sda::progress shown("train", long(o.steps), long(run.steps()));
   double smoothed = 0, weight = 0;  // the mean loss of the last hundred steps or so
@@ -171,15 +173,15 @@ int train(train_options const& o) {
           for (auto r = std::int64_t(i); r < o.batch; r += o.workers) seen.push_back(levels[std::size_t(r)]);
           return loss_of(*nets[i], x0.index({mine}), eps.index({mine}), seen, sda::weight_of_f{});
         },
-        rate(step));
+        rate_at(o, step));
     if (std::isfinite(outcome.loss)) smoothed = 0.99 * smoothed + 0.01 * outcome.loss, weight = 0.99 * weight + 0.01;
     std::ostringstream detail;
-    detail << "loss " << std::setprecision(4) << smoothed / weight << "  rate " << rate(step) << "  skipped " << run.skipped();
+    detail << "loss " << std::setprecision(4) << smoothed / weight << "  rate " << rate_at(o, step) << "  skipped " << run.skipped();
     shown.at(long(run.steps()), detail.str());
     if (run.steps() % o.every == 0 || run.steps() == o.steps) {
       auto const errors = run.with_average([&] { return validate(*nets.front(), held_out, o.seed); });
       double const seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-      log << nlohmann::json{{"step", run.steps()},      {"loss", smoothed / weight}, {"gradient", outcome.gradient}, {"rate", rate(step)},
+      log << nlohmann::json{{"step", run.steps()},      {"loss", smoothed / weight}, {"gradient", outcome.gradient}, {"rate", rate_at(o, step)},
                             {"skipped", run.skipped()}, {"seconds", seconds},        {"validation", errors}}
                  .dump()
           << std::endl;

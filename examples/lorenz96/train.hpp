@@ -15,13 +15,14 @@ struct train_options {
   std::int64_t ring = 40, runs = 1024, length = 512;  // the data: `runs` runs of `length` states
   double forcing = 8, spacing = 0.05;                 // of the model; model time between the states of a window
 
-  std::int64_t window = 17, hidden = 64, blocks = 6, kernel = 5, embedding = 64;  // the network
+  std::int64_t window = 17, hidden = 96, blocks = 6, kernel = 5, embedding = 64;  // the network
 
-  std::int64_t steps = 20000, batch = 64, warmup = 500;
-  double rate = 2e-3, floor = 0, weight_decay = 1e-4, average = 0.999, clip = 1;
-  double sigma_min = 3e-4, sigma_max = 80, rho = 1;  // levels seen: a log-logistic law around the geometric mean
-  int workers = 1;                                   // threads that each take a part of every batch (CPU)
-  std::int64_t every = 1000;                         // steps between checkpoints, each with a validation
+  std::int64_t steps = 26000, batch = 32, warmup = 400;
+  double rate = 2e-3, decay = 0.3, floor = 0;  // the learning rate, falling to the floor over this last part of the steps
+  double weight_decay = 1e-4, average = 0.999, clip = 1;
+  double sigma_min = 3e-4, sigma_max = 80, rho = 0.8;  // levels seen: a log-logistic law around the geometric mean
+  int workers = 1;                                     // threads that each take a part of every batch (CPU)
+  std::int64_t every = 1000;                           // steps between checkpoints, each with a validation
   std::uint64_t seed = 1;
 
   std::function<void()> between_steps;  // called after each step; an exception ends the run

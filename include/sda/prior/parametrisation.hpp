@@ -73,45 +73,51 @@ template <class N, Prediction K> struct predicting {
 };
 template <class N, class K> predicting(N, K) -> predicting<N, K>;
 
-/// The Denoiser in a preconditioned network F (Karras et al., 2022), at any alpha. With r = σ / α, d = sigma_data:
+/// How a network F makes a posterior mean at one level: x̂ = skip x_t + out F(in x_t, condition).
+struct network_form {
+  double skip, out, in, condition;
+};
+
+/// The form of Karras et al. (2022) at any alpha. With r = σ / α, d = sigma_data:
 ///   x̂ = d² / (r² + d²) x/α + r d / √(r² + d²) F( x/α / √(r² + d²), noise_scale ln r ).
-/// EDM has noise_scale 1/4; Appa sigma_data 1 and noise_scale 10. F is called as net(x, c) with a number c.
+/// EDM has noise_scale 1/4; Appa sigma_data 1 and noise_scale 10.
+struct preconditioning {
+  double sigma_data = 1, noise_scale = 0.25;
+
+  network_form operator()(level l) const {
+    double const r = noise_ratio(l), d = sigma_data, size = std::hypot(r, d);
+    require(d > 0 && r > 0, "preconditioning: sigma_data = ", d, " and sigma / alpha = ", r, " must be positive");
+    return {(d / size) * (d / size) / l.alpha, r * (d / size), 1 / (size * l.alpha), noise_scale * std::log(r)};
+  }
+};
+
+/// The Denoiser in a network F that `preconditioning` gives its form; F is called as net(x, c) with a number c.
 template <class N> struct preconditioned {
   N net;
   double sigma_data = 1, noise_scale = 0.25;
 
   template <State S> S operator()(S const& x, level l) const {
-    coefficients const c(*this, l);
-    return blend(c, x, net(scaled(c, x), c.noise));
+    network_form const f = form(l);
+    return blend(f, x, net(scaled(f, x), f.condition));
   }
   template <State S> auto linearize(S const& x, level l) const
     requires requires { sda::linearize(net, x, double{}); }
   {
-    coefficients const c(*this, l);
-    auto inner = sda::linearize(net, scaled(c, x), c.noise);
-    return affine_at(blend(c, x, inner.value()), c.skip, c.out * c.in, std::move(inner));
+    network_form const f = form(l);
+    auto inner = sda::linearize(net, scaled(f, x), f.condition);
+    return affine_at(blend(f, x, inner.value()), f.skip, f.out * f.in, std::move(inner));
   }
 
  private:
-  struct coefficients {
-    double skip, out, in, noise;  // of x, not of x / α
-    coefficients(preconditioned const& p, level l) {
-      double const r = noise_ratio(l), d = p.sigma_data, size = std::hypot(r, d);
-      require(d > 0 && r > 0, "preconditioned: sigma_data = ", d, " and sigma / alpha = ", r, " must be positive");
-      skip = (d / size) * (d / size) / l.alpha;
-      out = r * (d / size);
-      in = 1 / (size * l.alpha);
-      noise = p.noise_scale * std::log(r);
-    }
-  };
-  template <State S> static S scaled(coefficients const& c, S const& x) {
+  network_form form(level l) const { return preconditioning{sigma_data, noise_scale}(l); }
+  template <State S> static S scaled(network_form const& f, S const& x) {
     S y = zeros_like(x);
-    lincomb(y, term{c.in, x});
+    lincomb(y, term{f.in, x});
     return y;
   }
-  template <State S> static S blend(coefficients const& c, S const& x, S const& output) {
+  template <State S> static S blend(network_form const& f, S const& x, S const& output) {
     S out = zeros_like(x);
-    lincomb(out, term{c.skip, x}, term{c.out, output});
+    lincomb(out, term{f.skip, x}, term{f.out, output});
     return out;
   }
 };

@@ -3,6 +3,7 @@
 #include <sda/calculus/level.hpp>
 #include <sda/core/error.hpp>
 #include <sda/core/random.hpp>
+#include <sda/prior/parametrisation.hpp>
 
 #include <torch/torch.h>
 
@@ -23,11 +24,6 @@ inline at::Generator generator(key k, at::Device device) {
   g.set_current_seed(std::uint64_t(w.w[0]) | std::uint64_t(w.w[1]) << 32);
   return g;
 }
-
-/// How a network F makes a posterior mean at one level: x̂ = skip x_t + out F(in x_t, condition).
-struct network_form {
-  double skip, out, in, condition;
-};
 
 /// Weights of the squared error of x̂, named after the prediction whose plain squared error they amount to.
 struct weight_of_x0 {
