@@ -76,9 +76,10 @@ TEST_CASE("golden AdamW and SOAP runs are reproduced step by step, with their le
           CHECK((p - want).abs().max().item<double>() <= g.tolerance() * want.abs().max().item<double>());
         }
       }
-      for (auto const& [name, factor] : memory.state(layout)) {   // factor/matrix/0
+      for (auto const& [name, factor] : memory.state(layout)) {  // factor/matrix/0
         auto const slash = name.rfind('/');
-        auto const stored = "outputs/" + run + "/" + name.substr(name.find('/') + 1, slash - name.find('/') - 1) + "_factor" + name.substr(slash + 1) + "_final";
+        auto const stored =
+            "outputs/" + run + "/" + name.substr(name.find('/') + 1, slash - name.find('/') - 1) + "_factor" + name.substr(slash + 1) + "_final";
         if (name.rfind("factor/", 0) == 0 && g.contains(stored))
           CHECK((factor - read(g, stored)).abs().max().item<double>() <= g.tolerance() * factor.abs().max().item<double>());
       }

@@ -62,9 +62,7 @@ TEST_CASE("a checkpoint of another network is refused with every difference") {
   std::string said;
   try {
     read_tensors(stored, state_of(*made()));
-  } catch (error const& e) {
-    said = e.what();
-  }
+  } catch (error const& e) { said = e.what(); }
   for (auto const* part : {"first.weight: stored as [8, 4], needed as [8, 3]", "missing: second.weight", "missing: second.bias", "not needed: other"})
     CHECK(said.find(part) != std::string::npos);
 }
@@ -88,7 +86,7 @@ TEST_CASE("workers that share a batch compute the gradient of the whole") {
   for (int i = 0; i < 20; ++i) {
     auto const a = one.step([&](std::size_t) { return alone->loss(i); }, 1e-2);
     auto const b = three.step([&](std::size_t p) { return (p == 0 ? first : p == 1 ? second : third)->loss(i, std::int64_t(p), 3); }, 1e-2);
-    CHECK(a.loss == Approx(b.loss).epsilon(1e-4));   // float sums in another order, through twenty steps
+    CHECK(a.loss == Approx(b.loss).epsilon(1e-4));  // float sums in another order, through twenty steps
     CHECK(a.gradient == Approx(b.gradient).epsilon(1e-4));
   }
 }
@@ -185,7 +183,7 @@ TEST_CASE("training in bfloat16 follows training in float") {
     last[1] = shorter.step([&](std::size_t) { return b->loss(i); }, 1e-2).loss;
   }
   CHECK(last[1] != last[0]);
-  CHECK(last[1] == Approx(last[0]).epsilon(0.1));   // 8 bits of mantissa, averaged over sums of twelve
+  CHECK(last[1] == Approx(last[0]).epsilon(0.1));  // 8 bits of mantissa, averaged over sums of twelve
   CHECK(b->first->weight.scalar_type() == at::kFloat);
 }
 

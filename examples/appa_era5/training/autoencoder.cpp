@@ -132,11 +132,12 @@ void train_autoencoder(config const& whole, training_options const& o, job const
   };
   loop.loss = [&](std::int64_t step, std::size_t part) {
     auto const& net = *nets[part % nets.size()];
-    auto const mine = x.narrow(0, std::int64_t(part) * loop.rows(), loop.rows());
+    auto const mine =
+        x.index({at::indexing::Slice(std::int64_t(part), at::indexing::None, std::int64_t(loop.parts()))});  // as the loader deals to ranks
     auto z = net.encode(mine);
     auto const quiet = z;
     if (noise > 0) {
-      auto const which = std::uint64_t(ranks.rank()) * loop.parts() + part;
+      auto const which = std::uint64_t(part) * std::uint64_t(ranks.size()) + std::uint64_t(ranks.rank());
       z = z +
           noise * at::randn(z.sizes(), sda::generator(k.fold(2).fold(std::uint64_t(step)).fold(which), device), at::TensorOptions().device(device));
     }

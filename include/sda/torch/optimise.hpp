@@ -14,7 +14,7 @@ struct adamw {
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0.01;
 
   struct memory_type {
-    at::Tensor mean, square;   // running means of the gradient and of its square
+    at::Tensor mean, square;  // running means of the gradient and of its square
     std::int64_t steps = 0;
 
     /// All of it by name, as views: what a checkpoint holds.
@@ -56,7 +56,7 @@ struct moving_average {
 inline double clip_gradients(at::Tensor gradients, double limit) {
   torch::NoGradGuard const off;
   double const norm = gradients.norm(2, at::kDouble).item<double>();
-  if (norm > limit && std::isfinite(norm)) gradients.mul_(limit / (norm + 1e-6));   // as LibTorch's own
+  if (norm > limit && std::isfinite(norm)) gradients.mul_(limit / (norm + 1e-6));  // as LibTorch's own
   return norm;
 }
 
@@ -69,8 +69,12 @@ template <class... O> struct one_of {
     named_tensors state(flat_layout const& layout) const {
       return std::visit([&](auto const& m) { return m.state(layout); }, of);
     }
-    auto& steps() { return std::visit([](auto& m) -> std::int64_t& { return m.steps; }, of); }
-    auto steps() const { return std::visit([](auto const& m) { return m.steps; }, of); }
+    auto& steps() {
+      return std::visit([](auto& m) -> std::int64_t& { return m.steps; }, of);
+    }
+    auto steps() const {
+      return std::visit([](auto const& m) { return m.steps; }, of);
+    }
   };
   memory_type memory(flat_layout const& layout, at::Tensor const& values) const {
     return std::visit([&](auto const& o) { return memory_type{o.memory(layout, values)}; }, of);

@@ -17,8 +17,8 @@ struct soap {
 
   struct memory_type {
     flat_layout layout;
-    at::Tensor mean, square;                                // in the eigenbases
-    std::vector<std::vector<at::Tensor>> factors, bases;    // by parameter and dimension; undefined where none
+    at::Tensor mean, square;                              // in the eigenbases
+    std::vector<std::vector<at::Tensor>> factors, bases;  // by parameter and dimension; undefined where none
     std::int64_t steps = 0;
 
     /// All of it by name, as views: what a checkpoint holds.

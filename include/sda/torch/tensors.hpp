@@ -10,8 +10,8 @@ namespace sda {
 namespace detail {
 
 inline constexpr std::pair<safetensors::dtype, at::ScalarType> torch_types[] = {
-    {safetensors::dtype::boolean, at::kBool}, {safetensors::dtype::u8, at::kByte},      {safetensors::dtype::i8, at::kChar},
-    {safetensors::dtype::i16, at::kShort},    {safetensors::dtype::i32, at::kInt},      {safetensors::dtype::i64, at::kLong},
+    {safetensors::dtype::boolean, at::kBool}, {safetensors::dtype::u8, at::kByte},       {safetensors::dtype::i8, at::kChar},
+    {safetensors::dtype::i16, at::kShort},    {safetensors::dtype::i32, at::kInt},       {safetensors::dtype::i64, at::kLong},
     {safetensors::dtype::f16, at::kHalf},     {safetensors::dtype::bf16, at::kBFloat16}, {safetensors::dtype::f32, at::kFloat},
     {safetensors::dtype::f64, at::kDouble}};
 
@@ -31,10 +31,11 @@ inline at::Tensor to_torch(safetensors::tensor const& t) {
 /// Writes tensors from any device, atomically; `metadata` as safetensors has it.
 inline void write_tensors(std::filesystem::path const& path, named_tensors const& tensors, std::map<std::string, std::string> const& metadata = {}) {
   std::map<std::string, safetensors::tensor> out;
-  std::vector<at::Tensor> kept;   // what the bytes below are borrowed from
+  std::vector<at::Tensor> kept;  // what the bytes below are borrowed from
   for (auto const& [name, t] : tensors) {
     auto const& host = kept.emplace_back(t.detach().to(at::kCPU).contiguous());
-    auto const type = std::find_if(std::begin(detail::torch_types), std::end(detail::torch_types), [&](auto const& p) { return p.second == host.scalar_type(); });
+    auto const type =
+        std::find_if(std::begin(detail::torch_types), std::end(detail::torch_types), [&](auto const& p) { return p.second == host.scalar_type(); });
     require(type != std::end(detail::torch_types), "write_tensors: \"", name, "\" is of a type safetensors has not");
     auto const sizes = host.sizes();
     out[name] = {type->first, {sizes.begin(), sizes.end()}, {static_cast<std::byte const*>(host.data_ptr()), std::size_t(host.nbytes())}};
@@ -53,7 +54,8 @@ inline void read_tensors(safetensors::archive const& from, named_tensors const& 
       continue;
     }
     auto const stored = to_torch(from[prefix + name]);
-    if (stored.sizes() != t.sizes()) wrong += detail::text("\n  ", prefix, name, ": stored as ", c10::str(stored.sizes()), ", needed as ", c10::str(t.sizes()));
+    if (stored.sizes() != t.sizes())
+      wrong += detail::text("\n  ", prefix, name, ": stored as ", c10::str(stored.sizes()), ", needed as ", c10::str(t.sizes()));
   }
   for (auto const& [name, t] : from.tensors())
     if (name.rfind(prefix, 0) == 0 && !into.count(name.substr(prefix.size()))) wrong += "\n  not needed: " + name;

@@ -15,9 +15,9 @@ namespace sda {
 template <class Optimiser = adamw> class trainer {
  public:
   Optimiser optimiser;
-  double clip = 1;                          // gradients are scaled down to this norm
-  std::size_t accumulation = 1;             // parts of a batch that a module takes one after the other
-  at::ScalarType precision = at::kFloat;    // of the forward pass: see autocast; half is trained with a loss scale
+  double clip = 1;                        // gradients are scaled down to this norm
+  std::size_t accumulation = 1;           // parts of a batch that a module takes one after the other
+  at::ScalarType precision = at::kFloat;  // of the forward pass: see autocast; half is trained with a loss scale
 
   /// Modules built the same way; the first one's parameters count. Each takes a part of every batch, on a thread of its own:
   /// on a busy CPU that is much faster than threads inside each operation. They must outlive the trainer.
@@ -27,14 +27,14 @@ template <class Optimiser = adamw> class trainer {
     for (std::size_t i = 1; i < modules.size(); ++i) replicas_.push_back(parameters_.replica(*modules[i]));
   }
 
-  std::int64_t steps() const { return steps_; }       // batches seen
-  std::int64_t skipped() const { return skipped_; }   // of them, those with a loss or gradient that was not finite
+  std::int64_t steps() const { return steps_; }      // batches seen
+  std::int64_t skipped() const { return skipped_; }  // of them, those with a loss or gradient that was not finite
   /// Parts of this rank's batch: part i goes through module i % modules.
   std::size_t parts() const { return accumulation * (1 + replicas_.size()); }
   flat_parameters const& parameters() const { return parameters_; }
 
   struct outcome {
-    double loss, gradient;   // the mean over parts and ranks, and the gradient's norm before clipping
+    double loss, gradient;  // the mean over parts and ranks, and the gradient's norm before clipping
   };
   /// loss(i) builds the mean loss of part i of this rank's batch; parts are equal, their gradients averaged, with those of
   /// the other ranks. A batch whose gradient is not finite changes nothing but skipped() and the loss scale.
@@ -79,8 +79,9 @@ template <class Optimiser = adamw> class trainer {
 
   /// Everything, with a configuration in JSON of the caller's.
   void save(std::filesystem::path const& path, nlohmann::json const& config) const {
-    nlohmann::json const counts{{"steps", steps_},       {"skipped", skipped_},     {"optimiser_steps", memory_steps(memory_)}, {"average_updates", average_.updates},
-                                {"scale", scale_.value}, {"scale_good", scale_.good}};
+    nlohmann::json const counts{
+        {"steps", steps_},       {"skipped", skipped_},      {"optimiser_steps", memory_steps(memory_)}, {"average_updates", average_.updates},
+        {"scale", scale_.value}, {"scale_good", scale_.good}};
     write_tensors(path, everything(), {{"config", config.dump()}, {"counts", counts.dump()}});
   }
   void resume(safetensors::archive const& from) {

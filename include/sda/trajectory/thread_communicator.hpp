@@ -60,14 +60,12 @@ class thread_communicator {
   template <State S> void all_gather(S& whole) const {
     group_->publish(rank_, &whole);
     group_->wait();
-    int stranger = -1;   // refused only when nobody reads my rows any more
+    int stranger = -1;  // refused only when nobody reads my rows any more
     for (int r = 0; r < size(); ++r) {
       S const& other = *static_cast<S const*>(group_->published(r));
       auto const [first, last] = share(rows(whole), r, size());
-      if (rows(other) != rows(whole) || columns(other) != columns(whole))
-        stranger = r;
-      else if (r != rank_ && last > first)
-        copy_block(whole, first, 0, other, first, 0, last - first, columns(whole));
+      if (rows(other) != rows(whole) || columns(other) != columns(whole)) stranger = r;
+      else if (r != rank_ && last > first) copy_block(whole, first, 0, other, first, 0, last - first, columns(whole));
     }
     group_->wait();
     require(stranger < 0, "all_gather: ranks ", rank_, " and ", stranger, " hold wholes of different shape, mine is ", rows(whole), " x ",
@@ -105,9 +103,7 @@ template <class Body> void on_threads(int size, Body const& body) {
     ranks.emplace_back([&group, &body, r] {
       try {
         body(thread_communicator(group, r));
-      } catch (...) {
-        group.fail(std::current_exception());
-      }
+      } catch (...) { group.fail(std::current_exception()); }
     });
   for (auto& t : ranks) t.join();
   if (group.failure()) std::rethrow_exception(group.failure());
