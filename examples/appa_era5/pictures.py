@@ -75,7 +75,7 @@ def fields(folder, out):
     first = found[shown[0]]
     rows = [w for w in WANTED if (w[0], w[1]) in first]
     figure, axes = plt.subplots(len(rows), len(shown), figsize=(3 * len(shown), 1.7 * len(rows)), squeeze=False)
-    for line, (short, level, colours, scale, title) in zip(axes, rows):
+    for number, (line, (short, level, colours, scale, title)) in enumerate(zip(axes, rows)):
         low, high = np.nanquantile(first[short, level] * scale, [0.005, 0.995])
         for axis, name in zip(line, shown):
             axis.imshow(found[name][short, level][-1] * scale, cmap=colours, vmin=low, vmax=high, extent=(0, 360, -90, 90), aspect="auto")
@@ -83,7 +83,7 @@ def fields(folder, out):
             axis.set_yticks([])
             if axis is line[0]:
                 axis.set_ylabel(title.split(" (")[0].replace(" at ", "\nat "), fontsize=7)
-            if line is axes[0]:
+            if number == 0:
                 axis.set_title(name.replace("_", " "))
     figure.tight_layout()
     figure.savefig(out)
@@ -110,6 +110,7 @@ def spectra(folder, out):
         if "truth" in drawn:
             print(title, *(f"{n}/truth " + " ".join(f"{r:.2f}" for r in (p / drawn["truth"])[[0, 3, 7, 15]]) for n, p in drawn.items() if n != "truth"), sep="  ")
         axis.set_title(title)
+        axis.set_ylim(bottom=1e-6 * max(p.max() for p in drawn.values()))
         axis.set_xlabel("zonal wavenumber")
     axes.flat[0].legend()
     figure.tight_layout()
