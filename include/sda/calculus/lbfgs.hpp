@@ -46,12 +46,12 @@ struct lbfgs {
 
     static numbers read(scalars_t<S> const& c) {
       numbers out(static_cast<std::size_t>(rows(c)));
-      store(c, std::span<double>(out));
+      algebra<scalars_t<S>>::store(c, std::span<double>(out));
       return out;
     }
     static scalars_t<S> device(scalars_t<S> const& like, numbers const& c) {
       scalars_t<S> out = zeros(like, index_t(c.size()), 1);
-      load(out, std::span<double const>(c));
+      algebra<scalars_t<S>>::load(out, std::span<double const>(c));
       return out;
     }
     void begin() {

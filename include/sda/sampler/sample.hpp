@@ -58,7 +58,7 @@ template <State S> class finite_guard {
   void check(index_t first, index_t steps) const {
     index_t const n = rows(norms_);
     std::vector<double> seen(std::size_t(n * steps));
-    store(norms_, std::span<double>(seen));
+    algebra<S>::store(norms_, std::span<double>(seen));
     for (index_t i = 0; i < steps; ++i)
       for (index_t r = 0; r < n; ++r) {
         level const l = levels_[std::size_t(first + i)];

@@ -112,10 +112,10 @@ template <> struct algebra<at::Tensor> {
     to.narrow(0, r, nr).narrow(1, c, nc).copy_(flat(x).narrow(0, xr, nr).narrow(1, xc, nc));
     if (!direct) out.copy_(to.view(out.sizes()));
   }
-  static void load(S& out, std::span<float const> in) {
+  template <class T> static void load(S& out, std::span<T const> in) {
     torch::NoGradGuard const off;
     require(index_t(in.size()) == out.numel(), "load: ", in.size(), " numbers into ", rows(out), " x ", columns(out));
-    out.copy_(at::from_blob(const_cast<float*>(in.data()), out.sizes(), at::kFloat));
+    out.copy_(at::from_blob(const_cast<T*>(in.data()), out.sizes(), c10::CppTypeToScalarType<T>::value));
   }
   template <class T> static void store(S const& x, std::span<T> to) {
     torch::NoGradGuard const off;
