@@ -6,7 +6,7 @@ program=$1
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
-export OMP_NUM_THREADS=2
+export OMP_NUM_THREADS=1
 
 die() {
   echo "FAILED: $*" >&2
