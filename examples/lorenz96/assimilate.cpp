@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "analysis.hpp"
 #include "commands.hpp"
-#include "interrupt.hpp"
+#include "../interrupt.hpp"
 #include "picture.hpp"
 
 #include <sda/core/progress.hpp>
@@ -116,7 +116,7 @@ void run_assimilate(assimilate_command const& c) {
     trajectory const seen = s.seen.middleRows(w * length, length);
     if (columns_seen(seen).empty()) std::cout << "window " << w << " has no observations: its posterior is the prior\n";
     auto const told = [&](index_t step) {
-      heed_interrupts();
+      examples::heed_interrupts();
       shown.at(long(w * c.how.steps + step), "window " + std::to_string(w + 1) + "/" + std::to_string(windows));
     };
     window_task const task{seen, s.through, s.error, sda::key{c.where.seed}.fold(2).fold(std::uint64_t(w)), told};

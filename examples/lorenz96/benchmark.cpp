@@ -2,7 +2,7 @@
 #include "benchmark.hpp"
 
 #include "analysis.hpp"
-#include "interrupt.hpp"
+#include "../interrupt.hpp"
 #include "picture.hpp"
 
 #include <sda/core/progress.hpp>
@@ -81,7 +81,7 @@ estimator score_smoother(parameters& p, benchmark_task const& task, smoother_set
     sda::progress shown(task.name + ": score smoother", long(s.steps() / task.where.length * how.steps));
     return by_windows(task, s, how.members, rests_on::whole_window, [&](index_t w, trajectory const& seen, effort& spent) {
       auto const told = [&](index_t step) {
-        heed_interrupts();
+        examples::heed_interrupts();
         shown.at(long(w * how.steps + step));
       };
       return draw({seen, s.through, s.error, k.fold(std::uint64_t(w)), told, &spent});

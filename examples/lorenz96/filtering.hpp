@@ -3,7 +3,7 @@
 // Estimators that go through time, and how they are scored. One has `state`, `advance(forecast, o, key)`, which carries the
 // estimate to the time of the observation o by forecast(x) and analyses it there, and `now()`, the analysis.
 #include "benchmark.hpp"
-#include "interrupt.hpp"
+#include "../interrupt.hpp"
 
 #include <sda/filter/cycle.hpp>
 #include <sda/filter/ensemble_kalman.hpp>
@@ -245,7 +245,7 @@ benchmark_outcome through_time(Run run, index_t size, index_t lag, benchmark_tas
     sites at;
     std::vector<index_t> times;
     for (index_t t = 0, last = 0; t < s.steps() && index_t(times.size()) < task.cycles; ++t) {
-      heed_interrupts();
+      examples::heed_interrupts();
       trajectory const now = s.seen.row(t);
       sites const where = columns_seen(now);
       if (where.empty()) continue;

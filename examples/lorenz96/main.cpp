@@ -2,7 +2,7 @@
 // lorenz96: score-based data assimilation on the Lorenz-96 ring, from simulated observations to scores and pictures.
 #include "benchmark.hpp"
 #include "commands.hpp"
-#include "interrupt.hpp"
+#include "../interrupt.hpp"
 #include "train.hpp"
 
 #include <CLI/CLI.hpp>
@@ -117,7 +117,7 @@ int run(int argc, char** argv) {
 
   auto& t = begin(*app.add_subcommand("train", "trains the window score network on runs of the model"));
   train_options train_with;
-  train_with.between_steps = heed_interrupts;
+  train_with.between_steps = examples::heed_interrupts;
   train_options_of(t, train_with);
   t.callback([&] { use_threads(threads), train(train_with); });
 
@@ -141,7 +141,7 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  lorenz96::catch_interrupts();
+  examples::catch_interrupts();
   try {
     return run(argc, argv);
   } catch (std::exception const& e) {

@@ -27,23 +27,6 @@ struct problem {
   }
 };
 
-/// atan(H x): a decoder that bends.
-struct bent_operator {
-  matrix h;
-  struct linearization {
-    matrix h;
-    array inside, at;
-    array const& value() const { return at; }
-    array vjp(array const& u) const { return ((u / (1 + inside * inside)).matrix() * h).array(); }
-    array jvp(array const& v) const { return (v.matrix() * h.transpose()).array() / (1 + inside * inside); }
-  };
-  linearization linearize(array const& x) const {
-    array const inside = (x.matrix() * h.transpose()).array();
-    return {h, inside, inside.atan()};
-  }
-  array operator()(array const& x) const { return linearize(x).at; }
-};
-
 }  // namespace
 
 TEST_CASE("for a linear decoder every inner solver ends at the best linear unbiased estimate") {

@@ -34,24 +34,6 @@ double solver_error(atlas_problem const& p, level l, int iterations) {
   return (mmps{p.prior, o, gmres{iterations}}(x, l) - start - exact).matrix().norm() / exact.matrix().norm();
 }
 
-/// y = atan(H x), one number at a time.
-struct bent {
-  matrix h;
-  struct linearization {
-    matrix h;
-    array inside;
-    array at;
-    array const& value() const { return at; }
-    array vjp(array const& u) const { return ((u / (1 + inside * inside)).matrix() * h).array(); }
-    array jvp(array const& v) const { return (v.matrix() * h.transpose()).array() / (1 + inside * inside); }
-  };
-  linearization linearize(array const& x) const {
-    array const inside = (x.matrix() * h.transpose()).array();
-    return {h, inside, inside.atan()};
-  }
-  array operator()(array const& x) const { return linearize(x).at; }
-};
-
 }  // namespace
 
 TEST_CASE("with a full solve, guidance is the closed-form posterior denoiser") {
@@ -123,7 +105,7 @@ TEST_CASE("a nonlinear operator is linearised at the denoised state") {
   auto const p = sparse_accurate();
   level const l{1, .5};
   array const x = noisy_states(p, 2, l, 5), y = normals(2, 9, key{10}) / 2, start = p.prior(x, l);
-  array const got = mmps{p.prior, observation{bent{p.h}, y, dense_error{p.r()}}, gmres{9}}(x, l);
+  array const got = mmps{p.prior, observation{bent_operator{p.h}, y, dense_error{p.r()}}, gmres{9}}(x, l);
   matrix const v = l.sigma * l.sigma * p.prior.jacobian(l);
   for (index_t r = 0; r < 2; ++r) {
     vector const inside = p.h * start.row(r).matrix().transpose();

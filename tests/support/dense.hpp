@@ -92,6 +92,22 @@ struct dense_operator {
   array operator()(array const& x) const { return (x.matrix() * h.transpose()).array(); }
   array adjoint(array const& u) const { return (u.matrix() * h).array(); }
 };
+/// y = atan(x Hᵀ), one number at a time.
+struct bent_operator {
+  matrix h;
+  struct linearization {
+    matrix h;
+    array inside, at;
+    array const& value() const { return at; }
+    array vjp(array const& u) const { return ((u / (1 + inside * inside)).matrix() * h).array(); }
+    array jvp(array const& v) const { return (v.matrix() * h.transpose()).array() / (1 + inside * inside); }
+  };
+  linearization linearize(array const& x) const {
+    array const inside = (x.matrix() * h.transpose()).array();
+    return {h, inside, inside.atan()};
+  }
+  array operator()(array const& x) const { return linearize(x).at; }
+};
 /// Every n-th coordinate of `width`, from the first.
 inline matrix every(sda::index_t n, sda::index_t width) {
   matrix h = matrix::Zero((width + n - 1) / n, width);

@@ -3,7 +3,7 @@
 #include "training/train.hpp"
 
 #include "commands.hpp"
-#include "interrupt.hpp"
+#include "../../interrupt.hpp"
 
 #include <memory>
 
@@ -35,7 +35,7 @@ void training_options_of(CLI::App& app, training_settings& s) {
 }
 template <class Train> void start(training_settings& s, run_options const& run, Train const& train) {
   s.seed = run.seed;
-  catch_interrupts();
+  examples::catch_interrupts();
   auto const whole = s.which.read();
   on_job([&](job const& ranks) { train(whole, s, ranks); });
 }
@@ -68,7 +68,7 @@ command const encode_states("encode", "writes the latent states of all hours, wi
   app.add_option("--device", s->device, "cpu or cuda");
   app.add_option("--workers", s->workers, "threads that encode")->check(CLI::PositiveNumber);
   app.callback([s] {
-    catch_interrupts();
+    examples::catch_interrupts();
     encode(s->which.read(), *s);
   });
 });
@@ -86,7 +86,7 @@ command const draw("sample", "draws windows from the trained prior and decodes t
   app.add_option("--device", s->device, "cpu or cuda");
   app.callback([s, &run] {
     s->seed = run.seed, s->line = run.line;
-    catch_interrupts();
+    examples::catch_interrupts();
     sample(*s);
   });
 });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data/dataset.hpp"
-#include "interrupt.hpp"
+#include "../../interrupt.hpp"
 #include "network/cae.hpp"
 #include "training/run.hpp"
 
@@ -83,7 +83,7 @@ json reconstruction_errors(cae const& net, dataset const& held, fields const& of
     auto const square = (net.decode(net.encode(x)) - x).square().cpu();
     loss += (square * weights).mean().item<double>() / double(held.size());
     total += square.mean(c10::IntArrayRef{0, 1}).to(at::kDouble) / double(held.size());
-    heed_interrupts();
+    examples::heed_interrupts();
   }
   json by_channel;
   for (auto const& [i, c] : [&] {
@@ -215,7 +215,7 @@ void encode(config const& asked, encode_options const& o) {
       }
     }
     bar.at(long(end));
-    heed_interrupts();
+    examples::heed_interrupts();
   }
   require(counted > 0, "the files have no hour of the training period");
   auto const mean = sum / counted, deviation = (squares / counted - mean.square()).clamp_min(1e-12).sqrt();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data/cds_writer.hpp"
 #include "data/dataset.hpp"
-#include "interrupt.hpp"
+#include "../../interrupt.hpp"
 #include "network/cae.hpp"
 #include "network/latent_prior.hpp"
 #include "network/vidit.hpp"
@@ -298,7 +298,7 @@ void sample(sample_options const& o) {
   sda::progress bar("sample", long(o.members * o.steps));
   for (index_t m = 0; m < o.members; m += o.batch) {
     auto const n = std::min(o.batch, o.members - m);
-    auto const watch = [&](index_t i, sda::host_array<float> const&, sda::level) { bar.at(long(m * o.steps + i * n)), heed_interrupts(); };
+    auto const watch = [&](index_t i, sda::host_array<float> const&, sda::level) { bar.at(long(m * o.steps + i * n)), examples::heed_interrupts(); };
     auto const x = sda::sample(sda::lms<3>, denoiser, std::span<sda::level const>(levels), sda::host_array<float>(n, numbers), k.from_row(m), watch);
     auto const states = at::from_blob(const_cast<float*>(x.data()), {n, length, all.states.size(1), all.states.size(2)}, at::kFloat);
     for (index_t r = 0; r < n; ++r) {

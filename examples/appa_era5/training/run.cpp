@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "training/run.hpp"
 
-#include "interrupt.hpp"
+#include "../../interrupt.hpp"
 #include "weights/state_dict.hpp"
 
 #include <sda/torch/tensors.hpp>
@@ -183,7 +183,7 @@ void training_loop::run() {
       detail << std::setprecision(4) << "loss " << outcome.loss << "  best " << best << "  skipped " << trainer.skipped();
       bar.at(long(trainer.steps()), detail.str());
     }
-    heed_interrupts();
+    examples::heed_interrupts();
   }
 }
 

@@ -5,7 +5,7 @@
 #include <atomic>
 #include <csignal>
 
-namespace lorenz96 {
+namespace examples {
 
 /// The signal that asked the program to stop, if one did.
 inline std::atomic<int> interrupted{0};
@@ -17,4 +17,4 @@ inline void catch_interrupts() {
 /// Long loops call this: an interrupt ends them by an error, so that nothing half-written stays behind.
 inline void heed_interrupts() { sda::require(interrupted == 0, "interrupted by signal ", interrupted.load()); }
 
-}  // namespace lorenz96
+}  // namespace examples
