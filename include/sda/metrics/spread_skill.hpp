@@ -4,9 +4,9 @@
 
 namespace sda {
 
-/// The weighted mean of the ensemble variance (divisor members - 1).
-inline double mean_variance(host_table const& e, std::span<double const> weights = {}) {
-  require(e.members >= 2, "mean_variance: ", e.members, " member");
+/// The variance of the members (divisor members - 1), column by column.
+inline std::vector<double> variance_of_members(host_table const& e) {
+  require(e.members >= 2, "variance_of_members: ", e.members, " member");
   auto const mean = mean_of_members(e);
   std::vector<double> variance(mean.size());
   for (index_t m = 0; m < e.members; ++m)
@@ -14,8 +14,11 @@ inline double mean_variance(host_table const& e, std::span<double const> weights
       double const anomaly = e(m, c) - mean[std::size_t(c)];
       variance[std::size_t(c)] += anomaly * anomaly / double(e.members - 1);
     }
-  return weighted_mean(variance, weights);
+  return variance;
 }
+
+/// ... and its weighted mean.
+inline double mean_variance(host_table const& e, std::span<double const> weights = {}) { return weighted_mean(variance_of_members(e), weights); }
 
 /// Spread and skill over many cases: squares are averaged over columns, then over cases, and rooted last.
 class spread_skill {
