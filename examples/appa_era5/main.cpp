@@ -8,6 +8,7 @@
 #include <omp.h>
 #endif
 
+#include <csignal>
 #include <exception>
 #include <iostream>
 
@@ -41,6 +42,7 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::signal(SIGXFSZ, SIG_IGN);   // a file that may not grow is an error with its name
   try {
     return run(argc, argv);
   } catch (std::exception const& e) {

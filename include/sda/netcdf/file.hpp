@@ -5,6 +5,8 @@
 
 #include <netcdf.h>
 
+#include <cerrno>
+#include <cstring>
 #include <string>
 #include <utility>
 #include <variant>
@@ -28,8 +30,11 @@ struct dimension {
 /// The size of a dimension that grows as records are appended.
 inline constexpr index_t unlimited = 0;
 
-/// Throws what went wrong, in NetCDF's own words, unless the status is fine.
-template <class... T> void check(int status, T const&... what) { require(status == NC_NOERR, what..., ": ", nc_strerror(status)); }
+/// Throws what went wrong, in NetCDF's own words, unless the status is fine; if the disk is full, in the system's.
+template <class... T> void check(int status, T const&... what) {
+  bool const full = errno == ENOSPC || errno == EFBIG || errno == EDQUOT;
+  require(status == NC_NOERR, what..., ": ", full ? std::strerror(errno) : nc_strerror(status));
+}
 
 /// How NetCDF-C spells a C++ type.
 template <class T> struct type_of;
