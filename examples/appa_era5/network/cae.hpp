@@ -156,17 +156,27 @@ class cae : public torch::nn::Module {
     return (*into_latents_)(x);
   }
   at::Tensor ascend(at::Tensor x) const {
-    auto const [y, w] = options.patch_size;
-    x = (*from_latents_)(x);
-    for (std::size_t i = decoder_.size(); i-- > 0;) {
-      for (auto const& block : decoder_[i].blocks) x = (*block)(x);
-      if (i > 0 && !options.pixel_shuffle) x = at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)});
-      x = (*decoder_[i].convolve)(x);
-      if (i > 0 && options.pixel_shuffle) x = depth_to_space(x, 2, 2);
-      if (i == 0) x = depth_to_space(x, y, w);
-    }
+    for (index_t i = levels(); i-- > 0;) x = ascend_level(i, x);
     return x;
   }
+
+  /// Level i of `ascend`: an image of its resolution to one of the next finer level, or, for level 0, to fields. There may be `wanted`
+  /// outputs of the last convolution alone.
+  at::Tensor ascend_level(index_t i, at::Tensor x, at::Tensor const& wanted = {}) const {
+    auto const [y, w] = options.patch_size;
+    auto const& [convolve, blocks] = decoder_[std::size_t(i)];
+    if (i + 1 == levels()) x = (*from_latents_)(x);
+    for (auto const& block : blocks) x = (*block)(x);
+    if (i > 0 && !options.pixel_shuffle) x = at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)});
+    x = wanted.defined() ? at::conv2d(x, convolve->weight.index_select(0, wanted), convolve->bias.index_select(0, wanted), 1, 1) : (*convolve)(x);
+    if (i > 0 && options.pixel_shuffle) x = depth_to_space(x, 2, 2);
+    return i == 0 ? depth_to_space(x, y, w) : x;
+  }
+  index_t levels() const { return std::ssize(decoder_); }
+  /// How many pixels of level i away what `ascend_level` makes still depends on.
+  index_t reach(index_t i) const { return 2 * std::ssize(decoder_[std::size_t(i)].blocks) + (i + 1 == levels() ? 2 : 1); }
+  /// Where the first point lies in the padded image.
+  std::array<index_t, 2> origin() const { return {margins()[0], margins()[2]}; }
 
   cae_options const options;
 

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "assimilate/system.hpp"
 #include "data/cds_writer.hpp"
 #include "data/dataset.hpp"
 #include "../../interrupt.hpp"
-#include "network/cae.hpp"
-#include "network/latent_prior.hpp"
-#include "network/vidit.hpp"
 #include "training/run.hpp"
-#include "weights/state_dict.hpp"
 
 #include <sda/calculus/schedule.hpp>
-#include <sda/eigen.hpp>
 #include <sda/netcdf.hpp>
 #include <sda/sampler/multistep.hpp>
 #include <sda/sampler/sample.hpp>
@@ -23,10 +19,10 @@ namespace {
 
 // A dump of `appa encode`, in memory: states [hours, tokens, channels] with their dates, and how to standardise them.
 struct latents {
-  at::Tensor states, dates, mean, deviation;
+  at::Tensor states, dates;
+  latent_scale scale;
   std::vector<hours> times;
   std::array<index_t, 2> cells{};
-  double noise = 0;  // of the autoencoder, in its units
 
   explicit latents(std::filesystem::path const& folder, bool with_noise) {
     sda::netcdf::reader const file((folder / "era5.h5").string());
@@ -39,14 +35,9 @@ struct latents {
       auto const* const d = dates.data_ptr<std::int64_t>() + 4 * i;
       times.push_back(hours_of({int(d[0]), int(d[1]), int(d[2]), int(d[3])}));
     }
-    auto const stats = read_tensors(std::filesystem::exists(folder / "stats.safetensors") ? folder / "stats.safetensors" : folder / "stats.pth");
-    mean = sda::to_torch(stats["mean"]).to(at::kFloat), deviation = sda::to_torch(stats["std"]).to(at::kFloat);
-    auto const ae = config_of((folder / "ae" / "model.safetensors").string());
-    auto const o = ae.at(ae.has("autoencoder") ? "autoencoder.ae" : "ae").json().get<cae_options>();
-    cells = cae(o).cells();
+    cells = cae(autoencoder_of(config_of(autoencoder_file(folder)))).cells();
     require(cells[0] * cells[1] == shape[1].size, file.path(), " has ", shape[1].size, " tokens, its autoencoder ", cells[0], " x ", cells[1]);
-    if (with_noise) noise = o.noise_level;
-    deviation = (deviation.square() + noise * noise).sqrt();
+    scale = read_latent_scale(folder, with_noise);
   }
 
   // Where windows of a period begin whose every date is there.
@@ -69,7 +60,6 @@ struct latents {
     }
     return out;
   }
-  at::Tensor standardised(at::Tensor const& z) const { return (z - mean) / deviation; }
 };
 
 struct windows {
@@ -90,18 +80,8 @@ windows gather(latents const& all, std::vector<index_t> const& begin, index_t le
   auto const at = at::tensor(index, at::kLong);
   auto const n = index_t(begin.size());
   auto z = all.states.index_select(0, at);
-  if (all.noise > 0) z = z + all.noise * noise_rows(n, z.numel() / n, k, first).view(z.sizes());
-  return {all.standardised(z).reshape({n, -1}), all.dates.index_select(0, at).view({n, length, 4})};
-}
-
-// A schedule chosen by name, as one function of t.
-std::function<sda::level(double)> schedule_of(config const& train) {
-  auto const name = train.get("noise_schedule", "rectified");
-  double const low = train.get("sigma_min", 1e-3), high = train.get("sigma_max", 1e3);
-  if (name == "rectified") return sda::rectified{low, high};
-  if (name == "log_linear" || name == "loglinear") return sda::log_linear{low, high};
-  require(name == "log_logit" || name == "loglogit", "there is no noise_schedule ", name, "; rectified, log_linear or log_logit");
-  return sda::log_logit{low, high};
+  if (all.scale.noise > 0) z = z + all.scale.noise * noise_rows(n, z.numel() / n, k, first).view(z.sizes());
+  return {all.scale.standardised(z).reshape({n, -1}), all.dates.index_select(0, at).view({n, length, 4})};
 }
 
 // 1 / (σ + p)² + 1
@@ -109,15 +89,6 @@ struct published_weight {
   double penalty;
   double operator()(sda::level l) const { return 1 / ((l.sigma + penalty) * (l.sigma + penalty)) + 1; }
 };
-
-vidit_options vidit_of(config const& section, std::array<index_t, 2> cells, index_t channels) {
-  auto const name = section.get("backbone.name", "vit");
-  require(name.find("vit") != std::string::npos, "only vision transformers can be trained yet; backbone.name is ", name);
-  auto o = section.at("backbone").json().get<vidit_options>();
-  o.state = {cells[0], cells[1], channels};
-  o.blanket_size = section.get("train.blanket_size", index_t{24});
-  return o;
-}
 
 // The loss of the Gaussian whose mean and variance are those of each cell and channel over the training period: what a network must beat.
 double climatology_loss(at::Tensor const& mean, at::Tensor const& variance, at::Tensor const& x0, at::Tensor const& eps,
@@ -151,7 +122,7 @@ void train_denoiser(config const& whole, training_options const& o, job const& r
                  {"denoiser", section.json()},
                  {"latent_shape", {all.cells[0], all.cells[1], all.states.size(2)}},
                  {"hours", step_hours},
-                 {"ae_noise", all.noise}};
+                 {"ae_noise", all.scale.noise}};
   training_loop loop{o, section, stored, ranks, {}, {}, {}, {}};
   std::vector<std::shared_ptr<vidit>> nets;
   for (int i = 0; i < section.get("train.workers", 1); ++i) {
@@ -189,7 +160,7 @@ void train_denoiser(config const& whole, training_options const& o, job const& r
     return loss_of(*nets[part % nets.size()], {now.x.narrow(0, from, n), now.dates.narrow(0, from, n)}, eps.narrow(0, from, n), seen);
   };
 
-  auto const trained = all.standardised(all.states.index_select(0, at::tensor(starts, at::kLong)));
+  auto const trained = all.scale.standardised(all.states.index_select(0, at::tensor(starts, at::kLong)));
   auto const mean = trained.mean(0, true).expand({length, -1, -1}).reshape({-1}),
              variance = trained.var(0, false, true).expand({length, -1, -1}).reshape({-1});
   loop.validate = [&](std::size_t samples) -> json {
@@ -249,73 +220,40 @@ class field_files {
 
 void sample(sample_options const& o) {
   torch::NoGradGuard const off;
-  auto const device = device_of(o.device);
-  std::filesystem::path const dump = o.latents, out = o.out;
-  auto const ae_file = (dump / "ae" / "model.safetensors").string(), file = model_file(o.model);
-  auto const ae = config_of(ae_file), run = config_of(file);
-  auto const space = std::make_shared<cae>(ae.at("autoencoder.ae").json().get<cae_options>());
-  load_weights(ae_file, *space);
-  auto const section = run.at("denoiser");
-  auto const net = std::make_shared<vidit>(vidit_of(section, space->cells(), space->latents()));
-  load_weights(file, *net);
-  net->eval(), space->eval(), net->to(device), space->to(device);
-
-  auto const channels = channels_of(ae);
-  auto const shape = space->options.shape;
-  auto const where = ae.has("data.grid") ? parse_grid(ae.get<std::string>("data.grid")) : regular_grid(shape[1], shape[0], shape[0] % 2 == 1);
-  statistics const standard{channels, ae.get<std::vector<double>>("standard.mean"), ae.get<std::vector<double>>("standard.std")};
-  latents const all(dump, section.get("train.inject_ae_noise", true));
-  index_t const length = net->options.blanket_size, numbers = length * all.states.size(1) * all.states.size(2);
-  int const step = run.get("hours", 1);
+  auto const system = load_system({o.latents, o.model, o.device});
+  index_t const length = system.length(), points = system.where.points();
   auto const first = hours_of(parse_date(o.first));
-  auto dates = at::empty({length, 4}, at::kLong);
-  for (index_t s = 0; s < length; ++s) {
-    auto const d = date_of(first + s * step);
-    dates[s] = at::tensor({d.year, d.month, d.day, d.hour}, at::kLong);
-  }
+  std::filesystem::path const out = o.out;
+  std::filesystem::create_directories(out);
   auto const write = [&](std::string const& name, at::Tensor const& states) {  // [T, points, channels], standardised
-    field_files files(out, name, where, channels, length, o.line);
+    field_files files(out, name, system.where, system.channels, length, o.line);
     for (index_t s = 0; s < length; ++s) {
-      auto const x = states[s].cpu().t().contiguous();
+      auto const x = states[s].t().contiguous();
       std::span<float> const values(x.data_ptr<float>(), std::size_t(x.numel()));
-      standard.restore(values, where.points());
-      files.append(first + s * step, values);
+      system.standard.restore(values, points);
+      files.append(first + s * system.step, values);
     }
     files.commit();
   };
-  auto const decoded = [&](at::Tensor const& z) {
-    std::vector<at::Tensor> states;
-    for (index_t s = 0; s < z.size(0); ++s) states.push_back(space->decode(z.narrow(0, s, 1)));
-    return at::cat(states);
-  };
 
-  std::filesystem::create_directories(out);
-  auto const denoiser = latent_prior{net, device}.at(dates);
-  auto const schedule = schedule_of(section.at("train"));
-  std::vector<sda::level> levels;
-  for (index_t i = o.steps; i >= 0; --i) levels.push_back(schedule(double(i) / double(o.steps)));
+  auto const denoiser = system.prior(first);
+  auto const levels = sda::uniform_grid(system.schedule, o.steps);
   sda::key const k{o.seed};
   sda::progress bar("sample", long(o.members * o.steps));
   for (index_t m = 0; m < o.members; m += o.batch) {
     auto const n = std::min(o.batch, o.members - m);
-    auto const watch = [&](index_t i, sda::host_array<float> const&, sda::level) { bar.at(long(m * o.steps + i * n)), examples::heed_interrupts(); };
-    auto const x = sda::sample(sda::lms<3>, denoiser, std::span<sda::level const>(levels), sda::host_array<float>(n, numbers), k.from_row(m), watch);
-    auto const states = at::from_blob(const_cast<float*>(x.data()), {n, length, all.states.size(1), all.states.size(2)}, at::kFloat);
-    for (index_t r = 0; r < n; ++r) {
-      auto const z = states[r] * all.deviation + all.mean;
-      write("sample_" + std::to_string(m + r + 1), decoded(z.to(device)));
-    }
+    auto const watch = [&](index_t i, at::Tensor const&, sda::level) { bar.at(long(m * o.steps + i * n)), examples::heed_interrupts(); };
+    auto const like = at::zeros({n, length * system.numbers()});
+    auto const x = sda::sample(sda::lms<3>, denoiser, std::span<sda::level const>(levels), like, k.from_row(m), watch);
+    for (index_t r = 0; r < n; ++r)
+      write("sample_" + std::to_string(m + r + 1), system.decode(x[r].view({length, system.tokens(), system.latents()})));
   }
   if (o.data.empty()) return;
-  auto const data = std::make_shared<archive>(o.data, channels);
-  batch const truth = dataset(data, {first, first + (length - 1) * step}, {length, step}, standard)[0];
-  auto const x = at::from_blob(const_cast<float*>(truth.values.data()), {length, channels.size(), where.points()}, at::kFloat)
-                     .transpose(1, 2)
-                     .clone()
-                     .to(device);
-  std::vector<at::Tensor> z;
-  for (index_t s = 0; s < length; ++s) z.push_back(space->encode(x.narrow(0, s, 1)));
-  write("truth", x), write("reconstruction", decoded(at::cat(z)));
+  auto const data = std::make_shared<archive>(o.data, system.channels);
+  batch const truth = dataset(data, {first, first + (length - 1) * system.step}, {length, system.step}, system.standard)[0];
+  auto const x =
+      at::from_blob(const_cast<float*>(truth.values.data()), {length, system.channels.size(), points}, at::kFloat).transpose(1, 2).contiguous();
+  write("truth", x), write("reconstruction", system.decode(system.encode(x)));
 }
 
 }  // namespace appa

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "assimilate/decoder_part.hpp"
+
+#include <algorithm>
+
+namespace appa {
+
+namespace {
+
+// An image height x width cut into square blocks, of which some are worked on: each within a window, all of one size, that holds it and
+// a rim, or as much of the rim as the image has.
+struct tiling {
+  index_t height, width, block, rim;
+  index_t across = (width + block - 1) / block;
+  index_t window_height = std::min(height, block + 2 * rim), window_width = std::min(width, block + 2 * rim);
+  std::vector<index_t> tile_of;               // by block; -1: not worked on
+  std::vector<std::array<index_t, 2>> first;  // by tile: where its window begins
+
+  tiling(std::vector<char> const& needed, index_t h, index_t w, index_t size, index_t reach) : height(h), width(w), block(size), rim(reach) {
+    tile_of.assign(std::size_t((h + size - 1) / size * across), -1);
+    for (index_t y = 0; y < h; ++y)
+      for (index_t x = 0; x < w; ++x)
+        if (needed[std::size_t(y * w + x)]) tile_of[std::size_t(y / size * across + x / size)] = 0;
+    for (std::size_t b = 0; b < tile_of.size(); ++b) {
+      if (tile_of[b] < 0) continue;
+      tile_of[b] = std::ssize(first);
+      auto const begin = [&](index_t at, index_t window, index_t whole) { return std::clamp(at * size - reach, index_t{0}, whole - window); };
+      first.push_back({begin(index_t(b) / across, window_height, height), begin(index_t(b) % across, window_width, width)});
+    }
+  }
+
+  index_t tiles() const { return std::ssize(first); }
+  index_t pixels() const { return tiles() * window_height * window_width; }
+  bool whole() const { return tiles() == 1 && window_height == height && window_width == width; }
+
+  // Where pixel (y, x) of an image fy x fx times as fine lies among those of all windows.
+  index_t find(index_t y, index_t x, index_t fy, index_t fx) const {
+    index_t const tile = tile_of[std::size_t(y / fy / block * across + x / fx / block)];
+    auto const [top, left] = first[std::size_t(tile)];
+    return (tile * window_height * fy + y - top * fy) * window_width * fx + x - left * fx;
+  }
+  template <class F> void each_pixel(F const& f) const {
+    for (auto const& [top, left] : first)
+      for (index_t y = top; y < top + window_height; ++y)
+        for (index_t x = left; x < left + window_width; ++x) f(y, x);
+  }
+};
+
+// The tiling that costs least.
+tiling cover(std::vector<char> const& needed, index_t height, index_t width, index_t reach) {
+  tiling best(needed, height, width, std::max(height, width), reach);
+  for (index_t size = 8; size < std::max(height, width); size *= 2)
+    if (tiling t(needed, height, width, size, reach); t.pixels() < best.pixels()) best = std::move(t);
+  return best;
+}
+
+}  // namespace
+
+decoder_part::decoder_part(std::shared_ptr<cae const> net, std::vector<index_t> const& columns, at::Device device) : net_(std::move(net)) {
+  auto const& o = net_->options;
+  auto const [py, px] = o.patch_size;
+  auto const [top, left] = net_->origin();
+  index_t const levels = net_->levels(), channels = o.in_channels, points = o.shape[0] * o.shape[1];
+  std::vector<index_t> place(std::size_t(channels), -1), rows_wanted;  // of a channel among those that are made
+  for (auto const c : columns) {
+    sda::require(0 <= c && c < points * channels, "decoder_part: number ", c, " of states of ", points, " points and ", channels, " channels");
+    place[std::size_t(c % channels)] = 0;
+  }
+  index_t made = 0;
+  for (index_t c = 0; c < channels; ++c) {
+    if (place[std::size_t(c)] < 0) continue;
+    place[std::size_t(c)] = made++;
+    for (index_t i = 0; i < py * px; ++i) rows_wanted.push_back(c * py * px + i);
+  }
+  auto const tensor = [&](std::vector<index_t> const& v) { return at::tensor(v, at::kLong).to(device); };
+  if (made < channels) wanted_ = tensor(rows_wanted);
+
+  auto const pixel = [&, top = top, left = left](index_t column) {
+    index_t const point = column / channels;
+    return std::array{point / o.shape[1] + top, point % o.shape[1] + left};
+  };
+  auto const [h, w] = net_->cells();
+  auto const height = [&, h = h](index_t level) { return h << (levels - 1 - level); };
+  auto const width = [&, w = w](index_t level) { return w << (levels - 1 - level); };
+
+  std::vector<tiling> tilings;
+  std::vector<char> needed(std::size_t(height(0) * width(0)));
+  for (auto const c : columns) needed[std::size_t(pixel(c)[0] / o.patch_size[0] * width(0) + pixel(c)[1] / o.patch_size[1])] = 1;
+  for (index_t i = 0; i < levels; ++i) {
+    tilings.push_back(cover(needed, height(i), width(i), net_->reach(i)));
+    if (i + 1 == levels) break;
+    needed.assign(std::size_t(height(i + 1) * width(i + 1)), 0);
+    tilings.back().each_pixel([&](index_t y, index_t x) { needed[std::size_t(y / 2 * width(i + 1) + x / 2)] = 1; });
+  }
+  for (index_t i = 0; i < levels; ++i) {
+    auto const& t = tilings[std::size_t(i)];
+    stage s{t.tiles(), t.window_height, t.window_width, {}};
+    bool const last = i + 1 == levels;
+    if (!t.whole() || !(last || tilings[std::size_t(i + 1)].whole())) {
+      std::vector<index_t> from;
+      t.each_pixel([&](index_t y, index_t x) { from.push_back(last ? y * t.width + x : tilings[std::size_t(i + 1)].find(y, x, 2, 2)); });
+      s.from = tensor(from);
+    }
+    stages_.push_back(std::move(s));
+
+    double const c = double(o.hid_channels[std::size_t(i)]), n = double(t.pixels()), blocks = double(o.hid_blocks[std::size_t(i)]);
+    double const out = i == 0 ? double(py * px * made) : 4 * double(o.hid_channels[std::size_t(i - 1)]), in = last ? double(o.lat_channels) * c : 0;
+    operations_ += 18 * n * (in + 2 * double(o.ffn_factor) * blocks * c * c + c * out);
+    kept_ += n * (c * (o.checkpointing ? blocks + 2 : (2 + 2 * double(o.ffn_factor)) * blocks + 2));
+  }
+  std::vector<index_t> picked;
+  for (auto const c : columns)
+    picked.push_back(tilings[0].find(pixel(c)[0], pixel(c)[1], o.patch_size[0], o.patch_size[1]) * made + place[std::size_t(c % channels)]);
+  picked_ = tensor(picked);
+}
+
+at::Tensor decoder_part::operator()(at::Tensor const& z) const {
+  index_t const rows = z.size(0);
+  at::Tensor x = z;  // [rows, pixels, channels]
+  for (index_t i = std::ssize(stages_); i-- > 0;) {
+    auto const& s = stages_[std::size_t(i)];
+    if (s.from.defined()) x = x.index_select(1, s.from);
+    x = x.reshape({rows * s.tiles, s.height, s.width, x.size(2)}).permute({0, 3, 1, 2});
+    x = net_->ascend_level(i, x, i == 0 ? wanted_ : at::Tensor()).permute({0, 2, 3, 1});
+    x = x.reshape({rows, -1, x.size(3)});
+  }
+  return x.flatten(1).index_select(1, picked_);
+}
+
+}  // namespace appa

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "assimilate/streamed.hpp"
+
+#include <sda/torch/pushed.hpp>
+
+namespace appa {
+
+using sda::require;
+
+seen_state::seen_state(trained_system const& system, sight const& s)
+    : values(at::tensor(s.values, at::kFloat).view({1, -1}).to(system.device)),
+      variances(at::tensor(s.variances, at::kFloat).view({1, -1}).to(system.device)),
+      scale_{system.scale.mean.to(system.device, system.type), system.scale.deviation.to(system.device, system.type), system.scale.noise},
+      device_(system.device),
+      type_(system.type),
+      latents_(system.latents()),
+      corners_(s.corners),
+      decode_(system.space, s.columns, system.device) {
+  require(std::ssize(s.variances) == s.count() && std::ssize(s.columns) == s.count() * s.corners &&
+              (s.weights.empty() || s.weights.size() == s.columns.size()),
+          "a sight of ", s.count(), " values has ", s.variances.size(), " variances, ", s.columns.size(), " columns and ", s.weights.size(),
+          " weights, with ", s.corners, " corners");
+  for (std::size_t i = 0; i < s.variances.size(); ++i)
+    require(s.variances[i] > 0 && std::isfinite(s.variances[i]) && std::isfinite(s.values[i]), "observation ", i, " is ", s.values[i],
+            " with variance ", s.variances[i]);
+  if (!s.weights.empty()) weights_ = at::tensor(s.weights, at::kFloat).view({-1, corners_}).to(device_, type_);
+}
+
+at::Tensor seen_state::operator()(at::Tensor const& z) const {
+  auto const tokens = z.to(device_, type_).view({z.size(0), -1, latents_});
+  auto x = decode_(scale_.restored(tokens));
+  if (corners_ > 1 || weights_.defined()) {
+    x = x.view({z.size(0), -1, corners_});
+    x = (weights_.defined() ? x * weights_ : x).sum(-1);
+  }
+  return x.to(z.options().requires_grad(false));
+}
+
+window_sight::window_sight(std::vector<seen_part> parts, index_t states, index_t numbers, double memory, std::shared_ptr<tally> spent)
+    : parts_(std::move(parts)), offsets_{0}, states_(states), numbers_(numbers), spent_(std::move(spent)) {
+  for (auto const& p : parts_) {
+    require(0 <= p.state && p.state < states, "state ", p.state, " of a window of ", states, " is seen");
+    offsets_.push_back(offsets_.back() + (p.look ? p.look->count() : numbers));
+    double const graph = p.look ? 4 * p.look->decoder().kept_numbers() : 0;
+    keep_.push_back(p.look && graph <= memory);
+    if (keep_.back()) memory -= graph;
+  }
+}
+
+at::Tensor window_sight::state(at::Tensor const& z, std::size_t part) const {
+  require(sda::columns(z) == states_ * numbers_, "a window of ", states_, " states of ", numbers_, " has ", sda::columns(z), " columns");
+  return z.reshape({z.size(0), -1}).narrow(1, parts_[part].state * numbers_, numbers_);
+}
+
+at::Tensor window_sight::operator()(at::Tensor const& z) const {
+  torch::NoGradGuard const off;
+  auto const y = at::empty({z.size(0), count()}, z.options());
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    auto const& look = parts_[i].look;
+    seen(y, i).copy_(look ? (*look)(state(z, i)) : state(z, i));
+    if (look) count(&tally::decoded);
+  }
+  return y;
+}
+
+linear_sight::linear_sight(window_sight const& of, at::Tensor const& z) : of_(&of), z_(z.detach().clone()), kept_(of.parts_.size()) {
+  torch::NoGradGuard const off;
+  value_ = at::empty({z.size(0), of.count()}, z.options());
+  for (std::size_t i = 0; i < kept_.size(); ++i) {
+    auto const& look = of.parts_[i].look;
+    auto const state = of.state(z_, i);
+    if (of.keep_[i]) kept_[i] = std::make_unique<sda::traced>(*look, state);
+    of.seen(value_, i).copy_(kept_[i] ? kept_[i]->value() : look ? (*look)(state) : state);
+    if (look) of.count(&tally::decoded);
+  }
+}
+
+at::Tensor linear_sight::vjp(at::Tensor const& u) const {
+  auto const out = at::zeros_like(z_);
+  for (std::size_t i = 0; i < kept_.size(); ++i) {
+    auto const& look = of_->parts_[i].look;
+    auto const mine = of_->seen(u, i);
+    of_->state(out, i).add_(kept_[i] ? kept_[i]->vjp(mine) : look ? sda::traced(*look, of_->state(z_, i)).vjp(mine) : mine);
+    if (look) of_->count(&tally::decoder_vjps);
+  }
+  return out;
+}
+
+at::Tensor linear_sight::jvp(at::Tensor const& v) const {
+  auto const out = at::empty_like(value_);
+  for (std::size_t i = 0; i < kept_.size(); ++i) {
+    auto const& look = of_->parts_[i].look;
+    auto const mine = of_->state(v, i);
+    of_->seen(out, i).copy_(look ? sda::push_forward(*look, of_->state(z_, i), mine).jvp : mine);
+    if (look) of_->count(&tally::decoder_jvps);
+  }
+  return out;
+}
+
+}  // namespace appa

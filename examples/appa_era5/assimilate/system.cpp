@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "assimilate/system.hpp"
+
+#include "training/run.hpp"
+#include "weights/state_dict.hpp"
+
+#include <sda/calculus/schedule.hpp>
+#include <sda/torch/tensors.hpp>
+
+namespace appa {
+
+using sda::require;
+namespace fs = std::filesystem;
+
+std::function<sda::level(double)> schedule_of(config const& train) {
+  auto const name = train.get("noise_schedule", "rectified");
+  double const low = train.get("sigma_min", 1e-3), high = train.get("sigma_max", 1e3);
+  if (name == "rectified") return sda::rectified{low, high};
+  if (name == "log_linear" || name == "loglinear") return sda::log_linear{low, high};
+  require(name == "log_logit" || name == "loglogit", "there is no noise_schedule ", name, "; rectified, log_linear or log_logit");
+  return sda::log_logit{low, high};
+}
+
+vidit_options vidit_of(config const& section, std::array<index_t, 2> cells, index_t channels) {
+  auto const name = section.get("backbone.name", "vit");
+  require(name.find("vit") != std::string::npos, "only vision transformers are known as priors; backbone.name is ", name);
+  auto o = section.at("backbone").json().get<vidit_options>();
+  o.state = {cells[0], cells[1], channels};
+  o.blanket_size = section.get("train.blanket_size", index_t{24});
+  return o;
+}
+
+std::string autoencoder_file(fs::path const& dump) {
+  auto const ours = dump / "ae" / "model.safetensors", published = dump / "ae" / "model.pth";
+  require(fs::exists(ours) || fs::exists(published), dump.string(), " holds no autoencoder, neither ae/model.safetensors nor ae/model.pth");
+  return (fs::exists(ours) ? ours : published).string();
+}
+
+cae_options autoencoder_of(config const& whole) {
+  auto const section = whole.at(whole.has("autoencoder") ? "autoencoder.ae" : "ae");
+  auto const name = section.get("name", "cae");
+  require(name.find("ico") == std::string::npos, "only convolutional autoencoders are known here; ae.name is ", name);
+  return section.json().get<cae_options>();
+}
+
+latent_scale read_latent_scale(fs::path const& dump, bool with_noise) {
+  auto const stats = read_tensors(fs::exists(dump / "stats.safetensors") ? dump / "stats.safetensors" : dump / "stats.pth");
+  latent_scale out{sda::to_torch(stats["mean"]).to(at::kFloat), sda::to_torch(stats["std"]).to(at::kFloat), 0};
+  if (with_noise) out.noise = autoencoder_of(config_of(autoencoder_file(dump))).noise_level;
+  out.deviation = (out.deviation.square() + out.noise * out.noise).sqrt();
+  return out;
+}
+
+at::Tensor trained_system::dates(hours first, index_t states) const {
+  auto out = at::empty({states, 4}, at::kLong);
+  for (index_t s = 0; s < states; ++s) {
+    auto const d = date_of(first + s * step);
+    out[s] = at::tensor({d.year, d.month, d.day, d.hour}, at::kLong);
+  }
+  return out;
+}
+
+at::Tensor trained_system::decode(at::Tensor const& z) const {
+  torch::NoGradGuard const off;
+  std::vector<at::Tensor> states;
+  for (index_t s = 0; s < z.size(0); ++s) states.push_back(space->decode(scale.restored(z.narrow(0, s, 1).to(device, type))).to(z.options()));
+  return at::cat(states);
+}
+
+at::Tensor trained_system::encode(at::Tensor const& x) const {
+  torch::NoGradGuard const off;
+  std::vector<at::Tensor> states;
+  for (index_t s = 0; s < x.size(0); ++s) states.push_back(scale.standardised(space->encode(x.narrow(0, s, 1).to(device, type))).to(x.options()));
+  return at::cat(states);
+}
+
+at::Tensor trained_system::variance_of_known() const {
+  double const least = schedule(0).sigma;
+  return (scale.noise / scale.deviation).square().clamp_min(least * least);
+}
+
+trained_system load_system(system_options const& o) {
+  auto const ae_file = autoencoder_file(o.latents), file = model_file(o.model);
+  auto const ae = config_of(ae_file), run = config_of(file);
+  auto const section = run.has("denoiser") ? run.at("denoiser") : run;
+  auto const space = std::make_shared<cae>(autoencoder_of(ae));
+  auto const net = std::make_shared<vidit>(vidit_of(section, space->cells(), space->latents()));
+  load_weights(ae_file, *space), load_weights(file, *net);
+
+  bool const described = ae.has("standard.mean");
+  require(described || !o.statistics.empty(), ae_file, " does not say how states are standardised: give a file of `appa stats`");
+  auto const channels = ae.has("data.variables") || described ? channels_of(ae) : published_channels();
+  auto const shape = space->options.shape;
+  auto const device = device_of(o.device);
+  for (torch::nn::Module* m : {static_cast<torch::nn::Module*>(space.get()), static_cast<torch::nn::Module*>(net.get())}) {
+    m->eval(), m->to(device);
+    for (auto const& p : m->parameters()) p.set_requires_grad(false);  // products with Jacobians want none of theirs
+  }
+  return {channels,
+          ae.has("data.grid") ? parse_grid(ae.get<std::string>("data.grid")) : regular_grid(shape[1], shape[0], shape[0] % 2 == 1),
+          described ? statistics{channels, ae.get<std::vector<double>>("standard.mean"), ae.get<std::vector<double>>("standard.std")}
+                    : read_statistics(o.statistics, channels),
+          read_latent_scale(o.latents, section.get("train.inject_ae_noise", true)),
+          schedule_of(section.at("train")),
+          run.get("hours", 1),
+          space,
+          net,
+          device};
+}
+
+}  // namespace appa
