@@ -49,6 +49,18 @@ TEST_CASE("attention by tiles is attention, and so are its derivatives") {
                    [&](at::Tensor const& s) { return plain(q * s, k + s, v * s); }, random({1, 1, 1, 1}), 1e-11);
 }
 
+TEST_CASE("the value of attention without gradients is that of floats with them, and of doubles") {
+  torch::manual_seed(4);
+  auto const q = random({2, 3, 150, 20}), k = random({2, 3, 70, 20}), v = random({2, 3, 70, 9});
+  auto const single = [](at::Tensor const& t) { return t.to(at::kFloat); };
+  auto const kept = sda::attention(single(q), single(k), single(v));
+  torch::NoGradGuard const off;
+  auto const value = sda::attention(single(q), single(k), single(v));
+  CHECK(value.sizes() == kept.sizes());
+  CHECK(distance(value.to(at::kDouble), sda::attention(q, k, v)) < 1e-6);
+  CHECK(distance(value, kept) < 1e-6);
+}
+
 TEST_CASE("attention to neighbours is attention under a mask, and who sees nobody becomes zero") {
   torch::manual_seed(3);
   std::int64_t const m = 40, n = 30, d = 4;

@@ -1,32 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <sda/calculus/attention.hpp>
 #include <sda/core/error.hpp>
 #include <sda/torch/checkpoint.hpp>
 
+#include <algorithm>
 #include <cmath>
 
 // Exact attention, softmax(q kᵀ / √d) v, that never holds its m x n matrix of weights: tiles of rows, made again for gradients
-// (Rabe & Staats, 2021, arXiv:2112.05682). Memory grows with m + n; first and second derivatives are those of plain operations.
+// (Rabe & Staats, 2021, arXiv:2112.05682). Memory grows with m + n; first and second derivatives are those of plain operations. Values
+// alone, of floats on the CPU, are calculus/attention.hpp's.
 
 namespace sda {
 
 namespace detail {
 
-inline at::Tensor dense_attention(tensor_list const& a) {
-  at::Tensor const &q = a[0], &k = a[1], &v = a[2];
-  return at::matmul(at::softmax(at::matmul(q * (1 / std::sqrt(double(q.size(-1)))), k.transpose(-2, -1)), -1), v);
+inline bool wants_values_of_floats(tensor_list const& a) {
+  return !at::GradMode::is_enabled() &&
+         std::all_of(a.begin(), a.end(), [](at::Tensor const& t) { return t.is_cpu() && t.scalar_type() == at::kFloat; });
 }
 
-// q [b, m, d], k and v [b, n, d]. Small problems are one tile; in large ones a tile is some rows of one of the b.
+// For q [b, m, d], k and v [b, n, d], or one of the b.
+inline at::Tensor plain_attention(tensor_list const& a) {
+  double const scale = 1 / std::sqrt(double(a[0].size(-1)));
+  if (!wants_values_of_floats(a)) return at::matmul(at::softmax(at::matmul(a[0] * scale, a[1].transpose(-2, -1)), -1), a[2]);
+  auto const q = a[0].contiguous(), k = a[1].contiguous(), v = a[2].contiguous();
+  auto shape = q.sizes().vec();
+  shape.back() = v.size(-1);
+  auto out = at::empty(shape, q.options());
+  attend(q.dim() > 2 ? q.size(0) : 1, q.size(-2), k.size(-2), q.size(-1), v.size(-1), float(scale), q.data_ptr<float>(), k.data_ptr<float>(),
+         v.data_ptr<float>(), out.data_ptr<float>());
+  return out;
+}
+
+// Small problems are one tile; in large ones a tile is some rows of one of the b.
 inline at::Tensor tiled_attention(tensor_list const& a) {
   constexpr std::int64_t most = std::int64_t(1) << 22;  // weights in a tile: 16 MB of floats
   std::int64_t const b = a[0].size(0), m = a[0].size(1), n = a[1].size(1), height = std::max<std::int64_t>(16, most / n);
-  if (b * m * n <= most) return dense_attention(a);
+  if (b * m * n <= most || wants_values_of_floats(a)) return plain_attention(a);
   std::vector<at::Tensor> whole;
   for (std::int64_t i = 0; i < b; ++i) {
     std::vector<at::Tensor> tiles;
     for (std::int64_t r = 0; r < m; r += height)
-      tiles.push_back(checkpointed(dense_attention, {a[0][i].narrow(0, r, std::min(height, m - r)), a[1][i], a[2][i]}));
+      tiles.push_back(checkpointed(plain_attention, {a[0][i].narrow(0, r, std::min(height, m - r)), a[1][i], a[2][i]}));
     whole.push_back(at::cat(tiles));
   }
   return at::stack(whole);
