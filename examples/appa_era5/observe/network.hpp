@@ -1,35 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include "data/channels.hpp"
+#include "observe/observations.hpp"
 #include "observe/stations.hpp"
 
-#include <sda/core/random.hpp>
-
 #include <functional>
-#include <span>
 
 namespace appa {
 
-/// Who looks: where in each hour, at which channels, and how well.
+/// Who looks at numbers of the state: at which points in each hour, at which channels, and how well.
 struct network {
-  std::function<std::vector<index_t>(int hour)> points;
+  std::function<std::vector<index_t>(hours)> points;
   std::vector<index_t> channels;
-  std::vector<double> variances;   // of the errors, one a channel
+  std::vector<double> variances;   // of the errors of standardised values, one a channel
+  bool noise = true;               // whether values have errors, as variances say, or are true
+  double left_out = 0;             // share of the places that is kept for verification
+  int from = 0;                    // its number among all that look
 };
 
-/// Stations see the surface, satellites the upper air: as published, with error variances 1e-4 and 1e-2 of standardised values.
-network station_network(std::vector<index_t> points, channel_set const& channels, double variance = 1e-4);
-network satellite_network(orbit const& o, grid const& g, channel_set const& channels, double variance = 1e-2);
-/// Every channel at a share of the grid's points, drawn anew every hour or, if `fixed`, once.
-network random_columns(grid const& g, channel_set const& channels, double share, double variance, bool fixed, sda::key k);
+/// The points nearest to places drawn evenly over the grid's area, each another, as many as `count`, where `allowed` is not 0.
+std::vector<index_t> random_stations(grid const& g, index_t count, std::vector<char> const& allowed, sda::key k);
+/// A share of all points: drawn anew every hour or, if `fixed`, once.
+std::function<std::vector<index_t>(hours)> random_columns(grid const& g, double share, bool fixed, sda::key k);
 
-/// What is observed of one state of channels x points numbers: columns of the state and the variances of their errors, in one order,
-/// network by network, point by point, channel by channel.
-struct observed {
-  std::vector<index_t> columns;
-  std::vector<double> variances;
-};
-/// The sea's temperature is not observed where `sea` is 0 (one number a point).
-observed observed_at(std::span<network const> networks, grid const& g, channel_set const& channels, std::vector<char> const& sea, int hour);
+/// Adds what a network sees in an hour of a standardised state [channels, points], point by point, channel by channel. The sea's temperature is
+/// never seen on land. An error is a function of key, network, hour and what is seen alone.
+void look(network const& n, scene const& s, hours t, std::span<float const> state, sda::key k, bool describe, observations& out);
 
 }  // namespace appa

@@ -2,7 +2,7 @@
 #include <golden.hpp>
 #include <temporary.hpp>
 
-#include "observe/network.hpp"
+#include "observe/stations.hpp"
 
 #include <fstream>
 #include <numeric>
@@ -107,26 +107,4 @@ TEST_CASE("stations come from CSV and JSON, the seam is closed, and nonsense is 
   std::ofstream(json) << "[{";
   CHECK_THROWS_WITH(read_stations(json), Catch::Contains("no JSON array"));
   CHECK_THROWS_WITH(read_stations((tmp / "none").string()), Catch::Contains("cannot read"));
-}
-
-TEST_CASE("variances stay beside what they belong to, and land has no sea temperature") {
-  grid const g = parse_grid("8x5");
-  auto const channels = select_channels({"t2m", "sst", "z"}, {500, 850});
-  std::vector<char> sea(40, 1);
-  sea[7] = 0;
-  network stations = station_network({3, 7}, channels);
-  stations.variances = {1, 2};
-  network upper{[](int hour) { return std::vector<index_t>{index_t(hour), 20}; }, {2, 3}, {3, 4}};
-  auto const seen = observed_at(std::vector{stations, upper}, g, channels, sea, 5);
-  CHECK(seen.columns == std::vector<index_t>{3, 40 + 3, 7, 80 + 5, 120 + 5, 80 + 20, 120 + 20});
-  CHECK(seen.variances == std::vector<double>{1, 2, 1, 3, 4, 3, 4});
-}
-
-TEST_CASE("random columns are a share of the points, fixed or anew each hour") {
-  grid const g = parse_grid("64x33");
-  auto const channels = select_channels({"t2m"}, {});
-  auto const fixed = random_columns(g, channels, 0.3, 1, true, sda::key{1}), moving = random_columns(g, channels, 0.3, 1, false, sda::key{1});
-  CHECK(fixed.points(0) == fixed.points(9));
-  CHECK(moving.points(0) != moving.points(9));
-  CHECK(std::abs(double(moving.points(4).size()) - 0.3 * 2112) < 5 * std::sqrt(2112 * 0.21));
 }
