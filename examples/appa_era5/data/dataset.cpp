@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data/dataset.hpp"
 
-#include "data/netcdf_lock.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -110,7 +109,6 @@ std::vector<index_t> loader::windows_of(index_t step) {
 }
 
 void loader::work() {
-  quieten_hdf5();
   std::unique_lock lock(mutex_);
   for (;;) {
     changed_.wait(lock, [&] { return stop_ || ((o_.shuffle || taken_ < steps()) && taken_ < wanted_ + o_.ahead); });

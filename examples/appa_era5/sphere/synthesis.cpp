@@ -126,7 +126,6 @@ void synthesize(synthesis_settings const& s) {
       model.advance();
       if (writing.valid()) writing.get();
       writing = std::async(std::launch::async, [&files, t, surface, state = std::move(state), sun = std::move(sun)] {
-        quieten_hdf5();
         files.append(t, state, sun, surface);
       });
       tell();
