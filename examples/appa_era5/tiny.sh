@@ -25,8 +25,8 @@ run() {
   "$appa" "$@"
 }
 [[ -e stats.nc ]] || {
-  run synthesize --seed 1 --out era5 --period 2019-01-01..2019-03-20 --grid 64x33 --variables $variables --levels $levels
-  run stats --data 'era5/*-levels-*.nc' --out stats.nc --variables $variables --levels $levels --period 2019-01-01..2019-03-01
+  run synthesize --seed 1 --out era5 --period 2018-03-21..2019-03-20 --grid 64x33 --variables $variables --levels $levels
+  run stats --data 'era5/*-levels-*.nc' --out stats.nc --variables $variables --levels $levels --period 2018-03-21..2019-03-01
 }
 run train-autoencoder --seed 1 --config "$config" --data 'era5/*-levels-*.nc' --statistics stats.nc --out autoencoder --resume "$@"
 run encode --model autoencoder --data 'era5/*-levels-*.nc' --statistics stats.nc --out latents
