@@ -7,6 +7,7 @@
 
 #include <sda/core/config.hpp>
 #include <sda/core/error.hpp>
+#include <sda/core/fill_normal.hpp>
 #include <sda/core/parallel.hpp>
 #include <sda/core/random.hpp>
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <sda/core/fill_normal.hpp>
 #include <sda_test.hpp>
 
 #include <cmath>
@@ -44,9 +45,12 @@ TEST_CASE("a block of four gives the numbers of its words, to the last bit") {
 TEST_CASE("a row filled at once equals its numbers one by one, from any column on") {
   key const k = key{7}.fold(3);
   for (index_t first : {0, 1, 3, 254, 1021}) {
-    std::vector<double> row(777);
-    fill_normal(row.data(), k, 5, first, index_t(row.size()));
-    for (index_t i = 0; i < index_t(row.size()); ++i) REQUIRE(row[std::size_t(i)] == normal<double>(k, 5, first + i));
+    auto const check = [&]<class T>(T, index_t n) {
+      std::vector<T> row(static_cast<std::size_t>(n));
+      fill_normal(row.data(), k, 5, first, n);
+      for (index_t i = 0; i < n; ++i) REQUIRE(row[std::size_t(i)] == normal<T>(k, 5, first + i));
+    };
+    for (index_t n : {0, 1, 31, 777}) check(float{}, n), check(double{}, n);
   }
 }
 

@@ -188,20 +188,4 @@ SDA_HD inline double uniform(key k, index_t row, index_t column) {
   return (double(k(std::uint32_t(row), std::uint32_t(column >> 2)).w[column & 3]) + 0.5) * 0x1p-32;
 }
 
-/// Writes normal<T>(k, row, first + i) to out[i], i in [0, n): the same numbers, one Philox block for every four.
-template <class T> void fill_normal(T* out, key k, index_t row, index_t first, index_t n) {
-  constexpr index_t quads = 64;
-  std::uint32_t raw[4 * quads];
-  for (index_t done = 0; done < n;) {
-    index_t const quad = (first + done) / 4, skip = (first + done) % 4, wanted = (skip + n - done + 3) / 4;
-    for (index_t j = 0; j < (wanted < quads ? wanted : quads); ++j) {
-      words const r = k(std::uint32_t(row), std::uint32_t(quad + j));
-      for (int i = 0; i < 4; ++i) raw[4 * j + i] = r.w[i];
-    }
-    index_t const m = n - done < 4 * quads - skip ? n - done : 4 * quads - skip;
-    for (index_t j = 0; j < m; ++j) out[done + j] = normal_quantile<T>(raw[skip + j]);
-    done += m;
-  }
-}
-
 }  // namespace sda

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <sda/core/fill_normal.hpp>
 #include <sda/filter/ensemble.hpp>
 
 #include <cmath>

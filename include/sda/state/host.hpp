@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <sda/core/error.hpp>
+#include <sda/core/fill_normal.hpp>
 #include <sda/core/parallel.hpp>
 #include <sda/state/terms.hpp>
 
