@@ -157,11 +157,11 @@ TEST_CASE("parts taken one after the other, by two workers or on two ranks are t
   CHECK(at::equal(shared[0], one.parameters().values()));
 }
 
-TEST_CASE("a run with SOAP resumes bit by bit, bases and all") {
+TEST_CASE("a run with SOAP resumes bit by bit, bases and all, whatever its threads") {
   sda_test::temporary_folder const folder;
   using method = one_of<adamw, soap>;
   auto const a = made(), b = made();
-  trainer whole({a.get()}, 0.9, method{soap{.frequency = 3}}), part({b.get()}, 0.9, method{soap{.frequency = 3}});
+  trainer whole({a.get()}, 0.9, method{soap{.frequency = 3}}), part({b.get()}, 0.9, method{soap{.frequency = 3, .threads = 3}});
   auto const go = [](auto& run, auto& net, int n) {
     for (int i = 0; i < n; ++i) run.step([&](std::size_t) { return net->loss(run.steps()); }, 1e-2);
   };

@@ -15,7 +15,7 @@ namespace appa {
 using nlohmann::json;
 using sda::require;
 
-optimiser make_optimiser(config const& optim) {
+optimiser make_optimiser(config const& optim, std::size_t threads) {
   auto const name = optim.get("optimizer", "adamw");
   double const decay = optim.get("weight_decay", 0.0);
   if (name == "adamw") {
@@ -28,7 +28,7 @@ optimiser make_optimiser(config const& optim) {
   auto const betas = optim.get("betas", std::vector{0.9, 0.99, 0.99});
   require(betas.size() == 3, "optim.betas of soap are three numbers, not ", betas.size());
   return {sda::soap{betas[0], betas[1], betas[2], 1e-8, decay, optim.get("precondition_frequency", std::int64_t{16}),
-                    optim.get("precondition_size", std::int64_t{4096})}};
+                    optim.get("precondition_size", std::int64_t{4096}), threads}};
 }
 
 sda::learning_rate make_rate(config const& section) {
@@ -111,7 +111,7 @@ bool passed(std::int64_t count, std::int64_t by, std::int64_t every) { return ev
 void training_loop::run() {
   std::vector<torch::nn::Module*> plain;
   for (auto const& m : modules) plain.push_back(m.get());
-  sda::trainer<optimiser> trainer(plain, section.get("train.average", 0.999), make_optimiser(section.at("optim")));
+  sda::trainer<optimiser> trainer(plain, section.get("train.average", 0.999), make_optimiser(section.at("optim"), modules.size()));
   trainer.clip = section.get("optim.grad_clip", HUGE_VAL);
   trainer.precision = precision_of(section);
   trainer.accumulation = parts() / modules.size();

@@ -14,7 +14,7 @@ namespace appa {
 
 using optimiser = sda::one_of<sda::adamw, sda::soap>;
 
-optimiser make_optimiser(config const& optim);
+optimiser make_optimiser(config const& optim, std::size_t threads = 1);
 sda::learning_rate make_rate(config const& section);
 at::ScalarType precision_of(config const& section);
 /// sda::error if this LibTorch has no such device.

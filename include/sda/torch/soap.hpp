@@ -2,6 +2,9 @@
 #pragma once
 #include <sda/torch/optimise.hpp>
 
+#include <atomic>
+#include <future>
+
 // SOAP (Vyas et al., ICLR 2025): Adam in the eigenbasis of Shampoo's factors. A parameter with dimensions d_1 ... d_n and the
 // gradient G has for each dimension L_i = running mean of G_(i) G_(i)ᵀ (unfolded along i), L_i = Q_i Λ_i Q_iᵀ, and moves by
 //   G' = G rotated by every Q_iᵀ,   m <- lerp(m, G', 1 - β1),   v <- lerp(v, G'², 1 - β2),   x <- x - η m / √(v + ε²) rotated by every Q_i.
@@ -10,10 +13,12 @@ namespace sda {
 
 /// SOAP with decoupled weight decay. The running means start at the first values they see (their β are bias-corrected), the
 /// first step only finds the bases; afterwards one power iteration and a QR factorisation every `frequency` steps follow the
-/// factors. Dimensions longer than `largest` are not rotated, nor are parameters of one dimension.
+/// factors. Dimensions longer than `largest` are not rotated, nor are parameters of one dimension. `threads` share the parameters
+/// among them; that changes nothing else.
 struct soap {
   double beta1 = 0.9, beta2 = 0.99, factor_beta = 0.99, epsilon = 1e-8, weight_decay = 0;
   std::int64_t frequency = 16, largest = 4096;
+  std::size_t threads = 1;
 
   struct memory_type {
     flat_layout layout;
@@ -52,7 +57,7 @@ struct soap {
     torch::NoGradGuard const off;
     auto const x = m.layout.views(values), g = m.layout.views(gradients), mean = m.layout.views(m.mean), square = m.layout.views(m.square);
     auto const t = m.steps++;
-    for (std::size_t p = 0; p < x.size(); ++p) {
+    auto const move = [&](std::size_t p) {
       if (t > 0) {
         auto const seen = rotated(g[p], m.bases[p], 0);
         at::Tensor(mean[p]).lerp_(seen, fresh(beta1, t));
@@ -66,7 +71,16 @@ struct soap {
         }
       if (t == 0) find_bases(m, p);
       else if (t % frequency == 0) follow(m, p, mean[p]);
-    }
+    };
+    std::atomic<std::size_t> next = 0;
+    auto const work = [&] {
+      torch::NoGradGuard const off_here;   // each thread has its own
+      for (std::size_t p; (p = next++) < x.size();) move(p);
+    };
+    std::vector<std::future<void>> others;
+    for (std::size_t i = 1; i < threads; ++i) others.push_back(std::async(std::launch::async, work));
+    work();
+    for (auto& o : others) o.get();
     if (t > 0) values.mul_(1 - learning_rate * weight_decay);
   }
 
