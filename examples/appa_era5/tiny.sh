@@ -32,9 +32,9 @@ run train-autoencoder --seed 1 --config "$config" --data 'era5/*-levels-*.nc' --
 run encode --model autoencoder --data 'era5/*-levels-*.nc' --statistics stats.nc --out latents
 run train-denoiser --seed 1 --config "$config" --latents latents --out denoiser --resume "$@"
 run sample --seed 1 --latents latents --model denoiser --out samples --first 2019-03-14T00 --members 3 --data 'era5/*-levels-*.nc'
-"$python" "$here/pictures.py" curves autoencoder autoencoder.png
-"$python" "$here/pictures.py" curves denoiser denoiser.png
-"$python" "$here/pictures.py" fields samples fields.png
-"$python" "$here/pictures.py" spectra samples spectra.png
+"$python" "$here/render.py" curves autoencoder autoencoder.png
+"$python" "$here/render.py" curves denoiser denoiser.png
+"$python" "$here/render.py" fields samples fields.png
+"$python" "$here/render.py" spectra samples spectra.png
 echo "== $PWD: autoencoder.png denoiser.png fields.png spectra.png"
 tail -n 1 autoencoder/log.jsonl denoiser/log.jsonl

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <golden.hpp>
+#include <temporary.hpp>
 
-#include "evaluate/scores.hpp"
+#include "data/state_file.hpp"
+#include "evaluate/report.hpp"
 
+#include <fstream>
 #include <numeric>
 
 using namespace appa;
@@ -91,6 +94,65 @@ TEST_CASE("one member has the absolute error as its score, and no spread") {
   CHECK(s.crps == Approx(2));
   CHECK(s.bias == Approx(-2));
   CHECK((std::isnan(s.spread) && std::isnan(s.ratio) && std::isnan(s.correlation)));
+}
+
+TEST_CASE("what runs wrote is scored by lead, over starts, and reported") {
+  sda_test::temporary_folder const folder;
+  grid const g = parse_grid("16x9");
+  auto const channels = select_channels({"t2m", "sst", "t"}, {500, 850});
+  hours const first = hours_of({2020, 1, 1, 0});
+  // The truth is the hour; members are 1, 2 and 3 above it in the first start and 6 in the second, where one more state was assimilated.
+  auto const write = [&](std::string const& path, hours from, index_t states, float above) {
+    std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+    state_writer out(path, {.where = g, .channels = channels, .title = "", .source = "", .history = ""});
+    for (index_t i = 0; i < states; ++i) {
+      std::vector<float> fields(std::size_t(channels.size() * g.points()), float(from - first + i) + above);
+      for (index_t p = 0; p < 16 * 4; ++p) fields[std::size_t(g.points() + p)] = std::nanf("");   // land in the north
+      out.append(from + i, fields);
+    }
+    out.commit();
+  };
+  std::string const truth = folder / "truth.nc", one = folder / "one", two = folder / "two";
+  write(truth, first, 12, 0);
+  for (int m = 1; m <= 3; ++m) {
+    write(one + "/members/member_00" + std::to_string(m) + ".nc", first, 4, float(m));
+    write(two + "/members/member_00" + std::to_string(m) + ".nc", first + 10, 4, 6);
+  }
+  std::ofstream(one + "/run.json") << R"({"task": "forecast", "assimilated": 2})";
+  std::ofstream(two + "/run.json") << R"({"task": "forecast", "assimilated": 1})";
+  reference against{std::make_shared<archive const>(std::vector{truth}, channels)};
+  for (index_t p = 0; p < g.points(); ++p) against.sea.push_back(p >= 16 * 4);
+  against.seen = [](hours, index_t c) {
+    std::vector<char> seen(16 * 9);
+    if (c == 0) std::fill(seen.begin(), seen.end(), 1);
+    return seen;
+  };
+  auto const e = evaluate("forecast", {one, two}, against, {.physics_every = 1, .degrees = 3});
+  CHECK(e.leads == std::vector<hours>{-1, 0, 1, 2});
+  CHECK(e.passed_over == 2);   // the second start goes on after the truth
+  CHECK(e.regions == std::vector<std::string>{"global", "tropics", "north", "south", "ocean", "unobserved"});
+  CHECK(e.scores.at(0, 0, 0).rmse == Approx(2));
+  CHECK(e.scores.at(1, 0, 0).cases == 2);
+  CHECK(e.scores.at(1, 0, 0).rmse == Approx(std::sqrt((4.0 + 36) / 2)));
+  CHECK(e.scores.at(1, 0, 0).spread == Approx(std::sqrt(0.5)));
+  CHECK(e.scores.at(3, 0, 0).rmse == Approx(2));
+  CHECK((e.scores.at(0, 0, 5).cases == 0 && e.scores.at(0, 1, 5).cases == 1));
+  CHECK((e.scores.at(0, 1, 2).cases == 0 && e.scores.at(0, 1, 4).cases == 1));   // no sea in the north
+  CHECK(e.own.power->states() == 18);
+  CHECK_THROWS_AS(evaluate("three", {one}, against, {.members = {4}}), sda::error);
+  reference other{std::make_shared<archive const>(std::vector{truth}, select_channels({"t2m", "t"}, {850}))};
+  CHECK(evaluate("fewer", {one}, other, {.physics_every = 0}).scores.channels() == 2);
+
+  write_report(folder / "report", std::span(&e, 1), channels, {1, 1, 2, 2}, {truth, "", "", "a command"});
+  std::ifstream in(folder / "report/report.json");
+  auto const report = nlohmann::json::parse(in);
+  auto const& t = report["methods"][0]["scores"]["global"]["t850"];
+  CHECK(t["rmse"][1].get<double>() == Approx(std::sqrt(20.0)));
+  CHECK(t["standardised_mse"][1].get<double>() == Approx(5));
+  CHECK(report["methods"][0]["ranks"]["t2m"][0].get<int>() > 0);
+  CHECK(tables(report).find("| forecast |") != std::string::npos);
+  sda::netcdf::reader const scores((folder / "report/scores_forecast.nc").string());
+  CHECK(scores.read("squared_error_of_mean").size() == 2 * 4 * 4 * 6);
 }
 
 TEST_CASE("golden metrics: scores by date, by lead and over leads") {
