@@ -36,7 +36,7 @@ struct attention_panels {
   index_t value_panels() const { return (width + attention_panel - 1) / attention_panel; }
 };
 
-template <int L> struct lanes {
+template <int L> struct vector_of {
   typedef float floats __attribute__((vector_size(4 * L)));
   typedef std::int32_t ints __attribute__((vector_size(4 * L)));
 };
@@ -47,7 +47,7 @@ template <class V> [[gnu::always_inline]] inline void store_lanes(float* p, V co
 /// c [6, 64] += a [6, depth] b [depth, 64], W vectors of L columns at a time.
 template <int W, int L>
 [[gnu::always_inline]] inline void multiply_panel(float const* a, index_t lda, float const* b, index_t depth, float* c, index_t ldc) {
-  using V = typename lanes<L>::floats;
+  using V = typename vector_of<L>::floats;
   for (index_t first = 0; first < attention_panel; first += W * L) {
     V sum[attention_tile][W];
     for (int r = 0; r < attention_tile; ++r)
@@ -64,9 +64,9 @@ template <int W, int L>
 }
 
 /// eˣ for x <= 0 to 2e-7 of its size, 0 < e⁻⁸⁷ at least: 2ⁿ eʳ with |r| <= ln 2 / 2, eʳ by its series.
-template <int L> [[gnu::always_inline]] inline void exp_of_negative(typename lanes<L>::floats& x) {
-  using V = typename lanes<L>::floats;
-  using I = typename lanes<L>::ints;
+template <int L> [[gnu::always_inline]] inline void exp_of_negative(typename vector_of<L>::floats& x) {
+  using V = typename vector_of<L>::floats;
+  using I = typename vector_of<L>::ints;
   V const least = V{} - 87.f;
   x = x > least ? x : least;
   I const n = __builtin_convertvector(x * 1.44269504f - 0.5f, I);   // cut towards zero
@@ -82,7 +82,7 @@ template <int L> [[gnu::always_inline]] inline void exp_of_negative(typename lan
 /// scaled to a new largest.
 template <int L>
 [[gnu::always_inline]] inline void weigh_panel(float* score, index_t valid, float& largest, float* sum, float* gathered, index_t width) {
-  using V = typename lanes<L>::floats;
+  using V = typename vector_of<L>::floats;
   for (index_t k = valid; k < attention_panel; ++k) score[k] = -3e38f;
   V most, s;
   load_lanes(most, score);
