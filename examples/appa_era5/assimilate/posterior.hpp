@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include "assimilate/streamed.hpp"
+
+#include <sda/trajectory/communicator.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <map>
+
+// Trajectories of latents drawn from p(x | y): the prior's windows, what was seen, a guidance and a sampler, each by its name.
+
+namespace appa {
+
+/// What is known of a trajectory beside the prior.
+struct conditions {
+  std::vector<sight> seen;              // by state; an empty sight, or one that is not there: nothing was seen
+  std::map<index_t, at::Tensor> known;  // states seen as standardised latents, [tokens, channels]
+  at::Tensor variance;                  // of their errors, [channels]; none: what the autoencoder's noise leaves (variance_of_known)
+};
+
+/// How observations bend the prior.
+///   mmps                        moment matching with `iterations` of a solver: gmres, cg or bicgstab, in observations or states
+///   sda, w2c                    SDA's likelihood with `gamma` as Appa has it, through the network or not
+///   dps, pigdm, tmpd, jfps      `zeta`; a solver in pigdm, tmpd and jfps
+///   diffpir, latent_optimization  `lambda`; an `optimiser` (gauss_newton, lbfgs, gradient_descent, adam) of `iterations` steps
+///   daps                        draws of x_0 by `iterations` of conjugate gradients: with the sampler annealing
+///   none                        the prior alone
+struct guidance_options {
+  std::string name = "mmps", solver = "gmres", solve_in = "observations", optimiser = "gauss_newton";
+  int iterations = 2;
+  double tolerance = 0;         // of the solver: stops before `iterations`
+  bool preconditioned = false;  // by the observations' own variances
+  double gamma = 1e-2, zeta = 1, lambda = 8, rate = 0.05;
+  std::string around = "windows";  // or trajectory: after the windows are joined, when all observations speak to all windows that see them
+};
+/// How a trajectory is drawn.
+///   pc                           `corrections` of a corrector (langevin, adaptive, renoising) with `delta` before each step of ddim(eta)
+///   ddim, ddpm, ito, euler_maruyama, heun   with `eta` in ddim and ito
+///   lms, adams_bashforth, velocity, exponential_eps, exponential_x, rotation    multistep of `order` 1 to 4; lms begins plainly
+///   rewind                       ddim(eta) that goes `ahead` levels and back up, in jumps of `jump` steps (1) or one
+///   repaint                      known latents are put in place after each step of ddim(eta), over `passes` of stretches of `jump` levels
+///   annealing                    all noise is new: for daps
+struct sampler_options {
+  std::string name = "pc", corrector = "langevin";
+  index_t steps = 32, ahead = 16, jump = 10, passes = 10;
+  int corrections = 2, order = 3;
+  double delta = 0.1, eta = 0;
+};
+/// How windows make a trajectory.
+///   symmetrical, causal, average   windows are denoised together and joined (published)
+///   alternating                    windows are drawn one after the other, then `passes` times anew between strips of `held` states
+struct window_options {
+  std::string join = "symmetrical";
+  index_t overlap = -1;             // states that windows share; -1: half of them
+  index_t passes = 2, held = -1;    // -1: a quarter of the window
+};
+struct drawing {
+  guidance_options guidance;
+  sampler_options sampler;
+  window_options windows;
+  double memory = 0;  // GB that graphs of decoded states may take between products; without, they are made again
+};
+/// From the section `assimilation` of a configuration: {guidance: {name, iterations, ...}, sampler: {name, steps, ...},
+/// windows: {join, overlap, ...}, memory}. Unknown names are sda::errors when they are used.
+void from_json(nlohmann::json const& j, drawing& d);
+/// sda::error for names that are not known, and for what cannot be done together.
+void check(drawing const& d, index_t length);
+
+/// Ranks of any make.
+struct any_communicator {
+  int number = 0, count = 1;
+  std::function<void(at::Tensor&)> gather;
+
+  int rank() const { return number; }
+  int size() const { return count; }
+  void all_gather(at::Tensor& whole) const {
+    if (gather) gather(whole);
+  }
+};
+
+/// Told how many steps of how many are done.
+using watcher = std::function<void(index_t done, index_t of)>;
+
+/// One draw of `states` states from `first`, standardised latents [states, tokens, channels]: a function of the conditions and the key,
+/// whatever else is drawn and on however many ranks, which take windows each and all end with the whole.
+at::Tensor draw(trained_system const& system, hours first, index_t states, conditions const& c, drawing const& d, sda::key k,
+                any_communicator const& ranks, watcher const& watch = {}, std::shared_ptr<tally> spent = {});
+template <class Comm = sda::solo>
+  requires sda::Communicator<Comm, at::Tensor>
+at::Tensor draw(trained_system const& system, hours first, index_t states, conditions const& c, drawing const& d, sda::key k, Comm const& ranks = {},
+                watcher const& watch = {}, std::shared_ptr<tally> spent = {}) {
+  return draw(system, first, states, c, d, k, any_communicator{ranks.rank(), ranks.size(), [&](at::Tensor& x) { ranks.all_gather(x); }}, watch,
+              std::move(spent));
+}
+
+}  // namespace appa
