@@ -127,7 +127,7 @@ period const& splits::operator[](std::string const& name) const {
   return name == "train" ? train : name == "valid" ? valid : test;
 }
 
-std::vector<hours> decode_times(std::vector<double> const& values, std::string const& units, std::string const& calendar) {
+std::vector<std::int64_t> decode_seconds(std::vector<double> const& values, std::string const& units, std::string const& calendar) {
   char unit[16] = {};
   date epoch;
   int hour = 0, minute = 0;
@@ -140,12 +140,23 @@ std::vector<hours> decode_times(std::vector<double> const& values, std::string c
   require(no_leaps || calendar == "proleptic_gregorian" || epoch.year > 1582, "times since ", units, " in a calendar of two parts");
   hours const begin = no_leaps ? days_without_leaps(epoch) * 24 : hours_of(epoch);
   double const scale = seconds_in(unit, units), start = hour * 3600.0 + minute * 60.0 + second;
-  std::vector<hours> out;
+  std::vector<std::int64_t> out;
   for (double const value : values) {
-    double const passed = (value * scale + start) / 3600, whole = std::round(passed);
-    require(std::abs(whole) < 1e8 && std::abs(passed - whole) < 1e-3, "time ", value, " ", units, " is no full hour of our era");
-    hours const t = begin + hours(whole);
-    out.push_back(no_leaps ? hours_of(date_without_leaps(t)) : t);
+    double const passed = std::round(value * scale + start);
+    require(std::abs(passed) < 3e11, "time ", value, " ", units, " is none of our era");
+    auto const since = begin * 3600 + std::int64_t(passed);
+    hours const hour_before = since >= 0 ? since / 3600 : (since - 3599) / 3600;
+    out.push_back(no_leaps ? hours_of(date_without_leaps(hour_before)) * 3600 + (since - hour_before * 3600) : since);
+  }
+  return out;
+}
+
+std::vector<hours> decode_times(std::vector<double> const& values, std::string const& units, std::string const& calendar) {
+  std::vector<hours> out;
+  for (auto const seconds : decode_seconds(values, units, calendar)) {
+    hours const t = hours(std::llround(double(seconds) / 3600));
+    require(std::abs(seconds - t * 3600) <= 3, "time ", values[out.size()], " ", units, " is no full hour");
+    out.push_back(t);
   }
   return out;
 }

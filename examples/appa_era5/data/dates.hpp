@@ -55,7 +55,9 @@ struct splits {
   period const& operator[](std::string const& name) const;
 };
 
-/// Hours since 1970-01-01T00 of CF times: "<unit> since <epoch>", in the calendar of that name ("" is standard). Times must be full hours.
+/// Seconds since 1970-01-01T00 of CF times: "<unit> since <epoch>", in the calendar of that name ("" is standard).
+std::vector<std::int64_t> decode_seconds(std::vector<double> const& values, std::string const& units, std::string const& calendar);
+/// ... and hours: times must be full ones.
 std::vector<hours> decode_times(std::vector<double> const& values, std::string const& units, std::string const& calendar);
 
 }  // namespace appa

@@ -46,22 +46,45 @@ class entry {
     n.points = points_of(kind);
     n.channels = channels_of(kind);
     n.variances = variances_of(n.channels, kind == "stations" ? 0.01 : 0.1);
-    n.noise = about_.get("noise", true), n.left_out = about_.get("left_out", 0.0), n.from = number_;
-    require(n.left_out >= 0 && n.left_out <= 1, where(), " leaves out a share of ", n.left_out);
+    n.noise = about_.get("noise", true), n.left_out = share_left_out(), n.from = number_;
     if (auto const every = about_.get("every", 1); every != 1) {
       require(every > 0, where(), " looks every ", every, " hours");
       n.points = [each = std::move(n.points), every](hours t) { return t % every == 0 ? each(t) : std::vector<index_t>(); };
     }
     return n;
   }
-  /// Every key must be one of these, and those of all kinds.
-  void know(std::vector<std::string> keys) const {
-    keys.insert(keys.end(), {"kind", "channels", "error", "units", "noise", "left_out", "every"});
+  point_network real() const {
+    know({"kind", "file", "interpolation", "gross_error", "thinning", "correlation", "error", "units", "left_out"});
+    auto const how = about_.get("interpolation", "bilinear");
+    require(how == "bilinear" || how == "nearest", where(), ".interpolation is bilinear or nearest, not ", how);
+    point_options o;
+    o.how = how == "nearest" ? reading::nearest : reading::interpolated;
+    o.gross_error = about_.get("gross_error", o.gross_error), o.thinning = about_.get("thinning", o.thinning), o.left_out = share_left_out();
+    if (auto const correlation = about_.at("correlation"); about_.has("correlation")) {
+      o.vertical = correlation.get("vertical", 0.0), o.track = correlation.get("track", 0.0);
+      require((o.vertical > 0) != (o.track > 0), where(), ".correlation has the length of one kind, vertical or track: ", correlation.json().dump());
+    }
+    require(o.gross_error >= 0 && o.thinning >= 0, where(), ": a gross error of ", o.gross_error, " deviations, a thinning of ", o.thinning, " km");
+    o.errors = errors_of(std::nan(""));
+    return {read_points(about_.get<std::string>("file"), number_), scene_, o};
+  }
+  bool is_real() const { return about_.get<std::string>("kind") == "file"; }
+
+ private:
+  void know(std::vector<std::string> const& keys) const {
     for (auto const& [key, value] : about_.json().items())
       require(std::find(keys.begin(), keys.end(), key) != keys.end(), where(), " has no key ", key, "; there are ", joined(keys));
   }
+  void know_simulated(std::vector<std::string> keys) const {
+    keys.insert(keys.end(), {"kind", "channels", "error", "units", "noise", "left_out", "every"});
+    know(keys);
+  }
+  double share_left_out() const {
+    auto const share = about_.get("left_out", 0.0);
+    require(share >= 0 && share <= 1, where(), " leaves out a share of ", share);
+    return share;
+  }
 
- private:
   config about_;
   scene const& scene_;
   sda::key key_;
@@ -73,14 +96,14 @@ class entry {
     grid const& g = scene_.where;
     sda::key const own = key_.fold(2).fold(std::uint64_t(number_));
     if (kind == "stations") {
-      know({"file", "count", "on"});
+      know_simulated({"file", "count", "on"});
       require(about_.has("file") != about_.has("count"), where(), " needs a file of stations, or a count of them, and not both");
       auto points = about_.has("file") ? station_points(g, read_stations(about_.get<std::string>("file"))) : drawn(own);
       require(!points.empty(), where(), " has no station on ", text(g));
       return [points = std::move(points)](hours) { return points; };
     }
     if (kind == "satellite") {
-      know({"altitude", "inclination", "phase", "samples", "field_of_view", "delay"});
+      know_simulated({"altitude", "inclination", "phase", "samples", "field_of_view", "delay"});
       orbit o;
       for (auto const& [key, value] : {std::pair{"altitude", &o.altitude}, {"inclination", &o.inclination}, {"phase", &o.phase},
                                        {"field_of_view", &o.field_of_view}, {"delay", &o.delay}})
@@ -89,11 +112,11 @@ class entry {
       return [o, g](hours t) { return o.swath(g, int(t)); };
     }
     if (kind == "random") {
-      know({"share", "fixed"});
+      know_simulated({"share", "fixed"});
       return random_columns(g, about_.get<double>("share"), about_.get("fixed", false), own);
     }
-    require(kind == "dense", where(), " is of kind ", kind, "; known are stations, satellite, random, dense");
-    know({});
+    require(kind == "dense", where(), " is of kind ", kind, "; known are stations, satellite, random, dense, file");
+    know_simulated({});
     std::vector<index_t> every_point(std::size_t(g.points()));
     std::iota(every_point.begin(), every_point.end(), index_t{0});
     return [every_point = std::move(every_point)](hours) { return every_point; };
@@ -122,7 +145,8 @@ class entry {
     return out;
   }
 
-  std::vector<double> variances_of(std::vector<index_t> const& channels, double usual) const {
+  // Standardised deviations by channel; NaN where nothing is said.
+  std::vector<double> errors_of(double usual) const {
     auto const units = about_.get("units", "standardised");
     require(units == "standardised" || units == "physical", where(), ".units are standardised or physical, not ", units);
     require(units == "standardised" || about_.has("error"), where(), " has errors in physical units, and no error");
@@ -138,14 +162,19 @@ class entry {
     } else {
       std::fill(errors.begin(), errors.end(), about_.get("error", usual));
     }
+    for (std::size_t c = 0; c < errors.size(); ++c) {
+      require(std::isnan(errors[c]) || (errors[c] > 0 && std::isfinite(errors[c])), where(), ".error of ", label(scene_.channels.list()[c]), " is ", errors[c]);
+      if (units == "physical") errors[c] /= scene_.standard.deviation[c];
+    }
+    return errors;
+  }
+  std::vector<double> variances_of(std::vector<index_t> const& channels, double usual) const {
+    auto const errors = errors_of(usual);
     std::vector<double> variances;
     for (index_t const c : channels) {
       double const e = errors[std::size_t(c)];
-      auto const name = label(scene_.channels.list()[std::size_t(c)]);
-      require(!std::isnan(e), where(), ".error says nothing of ", name);
-      require(e > 0 && std::isfinite(e), where(), ".error of ", name, " is ", e);
-      double const standardised = units == "physical" ? e / scene_.standard.deviation[std::size_t(c)] : e;
-      variances.push_back(standardised * standardised);
+      require(!std::isnan(e), where(), ".error says nothing of ", label(scene_.channels.list()[std::size_t(c)]));
+      variances.push_back(e * e);
     }
     return variances;
   }
@@ -153,28 +182,43 @@ class entry {
 
 }  // namespace
 
-observing observe_by(json const& list, scene const& s, state_at const& truth, sda::key k) {
+observing observe_by(json const& list, scene const& s, state_at const& truth, sda::key k, std::function<background(hours)> const& prior) {
   require(list.is_array(), "observations are a list of instruments");
   require(s.standard.channels.list() == s.channels.list(), "statistics of other channels than the states'");
   struct instruments {
     scene states;
     state_at truth;
+    std::function<background(hours)> prior;
     sda::key key;
     std::vector<network> simulated;
+    std::vector<point_network> real;
   };
-  auto const all = std::make_shared<instruments>(instruments{s, truth, k, {}});
+  auto const all = std::make_shared<instruments>(instruments{s, truth, prior, k, {}, {}});
+  std::string summary;
   for (std::size_t i = 0; i < list.size(); ++i) {
     std::string const path = sda::detail::text("observations[", i, "]");
     require(list[i].is_object(), path, " is no map");
-    all->simulated.push_back(entry(config(list[i], path), s, k, int(i)).simulated());
+    entry const e(config(list[i], path), s, k, int(i));
+    if (e.is_real()) {
+      all->real.push_back(e.real());
+      summary += (summary.empty() ? "" : "\n") + path + ": " + all->real.back().count().text();
+    } else {
+      all->simulated.push_back(e.simulated());
+    }
   }
   require(all->simulated.empty() || truth, "simulated instruments have nothing to look at");
 
   auto const at = [all](hours t, bool describe) {
     observations out;
-    if (all->simulated.empty()) return out;
-    auto const state = all->truth(t);
-    for (auto const& n : all->simulated) look(n, all->states, t, state, all->key, describe, out);
+    if (!all->simulated.empty()) {
+      auto const state = all->truth(t);
+      for (auto const& n : all->simulated) look(n, all->states, t, state, all->key, describe, out);
+    }
+    auto const believed = all->prior && !all->real.empty() ? std::optional(all->prior(t)) : std::nullopt;
+    for (auto const& n : all->real) {
+      n.look(t, believed ? &*believed : nullptr, all->key, describe, out);
+      if (!out.correlations.empty()) out.correlations.resize(out.fates.size());
+    }
     return out;
   };
   auto const of = [at](fate f) {
@@ -183,7 +227,7 @@ observing observe_by(json const& list, scene const& s, state_at const& truth, sd
       return independent(some.seen, some.correlations);
     };
   };
-  return {of(fate::assimilated), of(fate::left_out), [at](hours t) { return at(t, true); }, ""};
+  return {of(fate::assimilated), of(fate::left_out), [at](hours t) { return at(t, true); }, summary};
 }
 
 }  // namespace appa

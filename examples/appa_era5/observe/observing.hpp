@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include "observe/observations.hpp"
+#include "observe/point_network.hpp"
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -24,15 +24,26 @@ using state_at = std::function<std::vector<float>(hours)>;
 ///     kind: satellite      altitude, inclination, phase, samples, field_of_view, delay, as `orbit` has them
 ///     kind: random         share of the points; fixed: whether they stay from hour to hour
 ///     kind: dense          every point
+///     kind: file           file: name, as read_points has it
 ///
-/// and for each of them
+/// with, for those that are simulated,
 ///
 ///     channels: [surface, atmosphere, t2m, temperature, t@850]   (stations: surface; satellite: atmosphere; else all)
-///     error: one number, or a map of such names               (stations 0.01, else 0.1)
-///     units: standardised, or physical: what errors are in
-///     noise: false gives true values; left_out: share of the places; every: hours, counted from 1970-01-01T00
+///     noise: false gives true values; every: hours, counted from 1970-01-01T00
 ///
-/// Words that are no key, or values of the wrong kind, are sda::error. `truth` gives what simulated instruments look at.
-observing observe_by(nlohmann::json const& list, scene const& s, state_at const& truth, sda::key k);
+/// for files
+///
+///     interpolation: bilinear, or nearest; gross_error, thinning, correlation: {vertical: ...} or {track: ...}, as point_options has them
+///
+/// and for all
+///
+///     error: one number, or a map of such names      (stations 0.01, else 0.1; files: where an observation has none of its own, no default)
+///     units: standardised, or physical: what errors are in
+///     left_out: share of the places
+///
+/// Words that are no key, or values of the wrong kind, are sda::error. `truth` gives what simulated instruments look at, `prior` what gross errors
+/// are told by: without it, the climate.
+observing observe_by(nlohmann::json const& list, scene const& s, state_at const& truth, sda::key k,
+                     std::function<background(hours)> const& prior = {});
 
 }  // namespace appa

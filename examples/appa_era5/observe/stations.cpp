@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "observe/stations.hpp"
 
+#include "observe/csv.hpp"
+
 #include <sda/core/error.hpp>
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
-#include <cstdlib>
 #include <fstream>
 #include <limits>
 #include <optional>
@@ -19,33 +19,9 @@ namespace {
 
 using sda::require;
 
-std::string lower(std::string s) {
-  std::transform(s.begin(), s.end(), s.begin(), [](unsigned char c) { return char(std::tolower(c)); });
-  return s;
-}
 bool is_latitude(std::string const& name) { return name == "latitude" || name == "lat"; }
 bool is_longitude(std::string const& name) { return name == "longitude" || name == "lon"; }
 bool is_elevation(std::string const& name) { return name == "elevation" || name == "elev" || name == "elev(m)"; }
-
-/// Fields between commas; quotes may hold commas, two quotes are one.
-std::vector<std::string> fields_of(std::string const& line) {
-  std::vector<std::string> out(1);
-  bool quoted = false;
-  for (std::size_t i = 0; i < line.size(); ++i) {
-    char const c = line[i];
-    if (c == '"' && quoted && i + 1 < line.size() && line[i + 1] == '"') out.back().push_back('"'), ++i;
-    else if (c == '"') quoted = !quoted;
-    else if (c == ',' && !quoted) out.emplace_back();
-    else if (c != '\r') out.back().push_back(c);
-  }
-  return out;
-}
-
-double number(std::string const& words) {
-  char* end = nullptr;
-  double const x = std::strtod(words.c_str(), &end);
-  return end == words.c_str() ? std::numeric_limits<double>::quiet_NaN() : x;
-}
 
 std::optional<station> station_at(double latitude, double longitude, double elevation) {
   if (!(std::abs(latitude) <= 90) || !(std::abs(longitude) <= 360)) return {};
