@@ -28,6 +28,10 @@ target_compile_options(sda_own INTERFACE
   "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;-Xcompiler=-Wall,-Wextra,-Wshadow;-DEIGEN_NO_CUDA>")
 target_link_libraries(sda_own INTERFACE $<TARGET_NAME_IF_EXISTS:sda::openmp>)
 
+# Tests run for moments and compile for minutes. What they test is built at -O3 too, as examples and benchmarks.
+set(SDA_TEST_OPTIONS -O1 CACHE STRING "Options of Release builds of the tests")
+set(sda_test_options "$<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-maybe-uninitialized>" "$<$<AND:$<CONFIG:Release>,$<COMPILE_LANGUAGE:CXX>>:${SDA_TEST_OPTIONS}>")
+
 # sda_add_binary(name SOURCES ... LINK ...): left out, with a word, where one of the targets it links is missing.
 function(sda_add_binary name)
   cmake_parse_arguments(arg "" "" "SOURCES;LINK" ${ARGN})
@@ -54,6 +58,7 @@ function(sda_add_test source)
   string(REPLACE "/" "_" name ${name})
   sda_add_binary(test_${name} SOURCES ${source} LINK sda_test_main ${arg_LINK})
   if(TARGET test_${name})
+    target_compile_options(test_${name} PRIVATE ${sda_test_options})
     catch_discover_tests(test_${name} TEST_PREFIX "${name}: " PROPERTIES SKIP_REGULAR_EXPRESSION "SKIPPED")
   endif()
 endfunction()

@@ -16,6 +16,7 @@
 #include <sda/state/state.hpp>
 #include <sda/state/terms.hpp>
 
+#include <sda/calculus/attention.hpp>
 #include <sda/calculus/block_tridiagonal.hpp>
 #include <sda/calculus/check.hpp>
 #include <sda/calculus/eigen_jacobi.hpp>
