@@ -110,3 +110,29 @@ TEST_CASE("a run goes on bit by bit from its checkpoint") {
   train_autoencoder(config::parse(small_run, constant), options, {});
   CHECK(same_tensors(folder / "whole" / "checkpoint.safetensors", folder / "parts" / "checkpoint.safetensors"));
 }
+
+// Run by mpirun. A batch has as many parts as there are ranks, so that gradients are summed in the same order.
+TEST_CASE("ranks that train together leave the bits of one", "[.ranks]") {
+  on_job([](job const& ranks) {
+    sda_test::temporary_folder const folder;
+    std::vector<std::string> words;
+    for (std::string const part : {"autoencoder.train.", "denoiser.train."})
+      for (std::string const& word : {"update_steps=3", "batch_element_per_gpu=2", "workers=1"}) words.push_back(part + word);
+    for (std::string const part : {"autoencoder", "denoiser"}) words.push_back(part + ".train.batch_size_per_step=" + std::to_string(2 * ranks.size()));
+    auto const c = config::parse(small_run, words);
+    auto const file = (folder / "era5.nc").string(), stats = (folder / "stats.nc").string();
+    write_weather(file, c);
+    write_statistics(stats, compute_statistics(archive({file}, channels_of(c)), {parse_period("2019-01-01..2019-01-02")}), "a test", "a test");
+
+    auto const both = [&](std::string const& name, auto const& train) {
+      train((folder / (name + "_alone")).string(), job{});
+      train((folder / name).string(), ranks);
+      if (ranks.first()) CHECK(same_tensors(folder / (name + "_alone") / "checkpoint.safetensors", folder / name / "checkpoint.safetensors"));
+    };
+    both("ae", [&](std::string const& out, job const& who) { train_autoencoder(c, {out, false, "cpu", 3, {file}, stats, ""}, who); });
+    encode(config(), {(folder / "ae_alone").string(), (folder / "latents").string(), "cpu", stats, {file}, 1});
+    both("prior", [&](std::string const& out, job const& who) {
+      train_denoiser(c, {out, false, "cpu", 4, {}, "", (folder / "latents").string()}, who);
+    });
+  });
+}
