@@ -57,13 +57,14 @@ TEST_CASE("a run resumed from a checkpoint goes on bit by bit") {
 
 TEST_CASE("a checkpoint of another network is refused with every difference") {
   sda_test::temporary_folder const folder;
-  write_tensors(folder / "c", {{"first.weight", at::zeros({8, 4})}, {"first.bias", at::zeros({8})}, {"other", at::zeros({1})}});
+  write_tensors(folder / "c", {{"first.weight", at::zeros({8, 4})}, {"first.bias", at::zeros({8}, at::kLong)}, {"other", at::zeros({1})}});
   safetensors::archive const stored(folder / "c");
   std::string said;
   try {
     read_tensors(stored, state_of(*made()));
   } catch (error const& e) { said = e.what(); }
-  for (auto const* part : {"first.weight: stored as [8, 4], needed as [8, 3]", "missing: second.weight", "missing: second.bias", "not needed: other"})
+  for (auto const* part : {"first.weight: stored as [8, 4], needed as [8, 3]", "first.bias: stored as I64, needed as Float",
+                           "missing: second.weight", "missing: second.bias", "not needed: other"})
     CHECK(said.find(part) != std::string::npos);
 }
 

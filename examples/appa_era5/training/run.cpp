@@ -2,9 +2,7 @@
 #include "training/run.hpp"
 
 #include "../../interrupt.hpp"
-#include "weights/state_dict.hpp"
-
-#include <sda/torch/tensors.hpp>
+#include "network/read_weights.hpp"
 
 #include <cmath>
 #include <iomanip>
@@ -59,22 +57,7 @@ std::map<std::string, std::string> provenance(json const& config, std::int64_t s
   return {{"config", config.dump()}, {"step", std::to_string(step)}, {"seed", std::to_string(seed)}, {"revision", APPA_REVISION}};
 }
 
-void load_weights(std::string const& file, torch::nn::Module& into) {
-  torch::NoGradGuard const off;
-  auto const stored = read_tensors(file);
-  auto const wanted = sda::state_of(into);
-  std::string wrong;
-  for (auto const& [name, t] : wanted)
-    if (!stored.contains(name)) wrong += "\n  missing: " + name;
-    else if (auto const& s = stored[name]; s.shape != t.sizes().vec())
-      wrong += sda::detail::text("\n  ", name, ": stored as ", c10::str(c10::IntArrayRef(s.shape)), ", needed as ", c10::str(t.sizes()));
-    else if (t.is_floating_point() != (s.type >= sda::safetensors::dtype::f16))
-      wrong += sda::detail::text("\n  ", name, ": stored as ", sda::safetensors::name(s.type), ", needed as ", at::toString(t.scalar_type()));
-  for (auto const& [name, t] : stored.tensors)
-    if (!wanted.count(name)) wrong += "\n  not needed: " + name;
-  require(wrong.empty(), file, " does not fit:", wrong);
-  for (auto const& [name, t] : wanted) at::Tensor(t).copy_(sda::to_torch(stored[name]));
-}
+void load_weights(std::string const& file, torch::nn::Module& into) { read_weights(into, read_tensors(file)); }
 
 config config_of(std::string const& file) {
   auto const words = read_tensors(file).words;

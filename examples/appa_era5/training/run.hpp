@@ -23,7 +23,7 @@ at::Device device_of(std::string const& name);
 /// Metadata of a file of weights: configuration, step, seed, revision of the program.
 std::map<std::string, std::string> provenance(nlohmann::json const& config, std::int64_t step, std::uint64_t seed);
 
-/// Weights of a file, whichever of ours or PyTorch's it is, into a module: all differences of names, shapes and types are one sda::error.
+/// read_weights() of a file, whichever of ours or PyTorch's it is.
 void load_weights(std::string const& file, torch::nn::Module& into);
 /// The configuration that a file of weights, or config.yaml beside it, holds.
 config config_of(std::string const& file);

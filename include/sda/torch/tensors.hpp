@@ -43,24 +43,26 @@ inline void write_tensors(std::filesystem::path const& path, named_tensors const
   safetensors::write(path, out, metadata);
 }
 
-/// Copies stored tensors into those of the same names, which say the shapes: every difference of names and shapes is
-/// reported in one sda::error. `prefix` picks tensors of the archive and is not part of their names.
-inline void read_tensors(safetensors::archive const& from, named_tensors const& into, std::string const& prefix = "") {
+/// Copies stored tensors into those of the same names, which say the shapes: every difference of names, shapes and kinds of
+/// numbers (whole or not) is reported in one sda::error on `file`. `prefix` picks stored tensors and is not part of their names.
+inline void read_tensors(std::string const& file, std::map<std::string, safetensors::tensor> const& stored, named_tensors const& into,
+                         std::string const& prefix = "") {
   torch::NoGradGuard const off;
   std::string wrong;
-  for (auto const& [name, t] : into) {
-    if (!from.contains(prefix + name)) {
+  for (auto const& [name, t] : into)
+    if (auto const found = stored.find(prefix + name); found == stored.end())
       wrong += "\n  missing: " + prefix + name;
-      continue;
-    }
-    auto const stored = to_torch(from[prefix + name]);
-    if (stored.sizes() != t.sizes())
-      wrong += detail::text("\n  ", prefix, name, ": stored as ", c10::str(stored.sizes()), ", needed as ", c10::str(t.sizes()));
-  }
-  for (auto const& [name, t] : from.tensors())
-    if (name.rfind(prefix, 0) == 0 && !into.count(name.substr(prefix.size()))) wrong += "\n  not needed: " + name;
-  require(wrong.empty(), from.path().string(), " does not fit:", wrong);
-  for (auto const& [name, t] : into) at::Tensor(t).copy_(to_torch(from[prefix + name]));
+    else if (auto const& s = found->second; s.shape != t.sizes().vec())
+      wrong += detail::text("\n  ", prefix, name, ": stored as ", c10::str(at::IntArrayRef(s.shape)), ", needed as ", c10::str(t.sizes()));
+    else if (t.is_floating_point() != (s.type >= safetensors::dtype::f16))
+      wrong += detail::text("\n  ", prefix, name, ": stored as ", safetensors::name(s.type), ", needed as ", at::toString(t.scalar_type()));
+  for (auto const& [name, t] : stored)
+    if (name.starts_with(prefix) && !into.count(name.substr(prefix.size()))) wrong += "\n  not needed: " + name;
+  require(wrong.empty(), file, " does not fit:", wrong);
+  for (auto const& [name, t] : into) at::Tensor(t).copy_(to_torch(stored.at(prefix + name)));
+}
+inline void read_tensors(safetensors::archive const& from, named_tensors const& into, std::string const& prefix = "") {
+  read_tensors(from.path().string(), from.tensors(), into, prefix);
 }
 
 /// The parameters and buffers of a module, by name.
