@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <sda/netcdf/classic.hpp>
 #include <sda/netcdf/file.hpp>
 
 #include <concepts>
@@ -131,6 +132,7 @@ class reader {
   handle file_;
 
   static handle open(std::string const& path) {
+    check_classic(path);
     int id = -1;
     int const status = nc_open(path.c_str(), NC_NOWRITE, &id);
     if (status != NC_NOERR) {
