@@ -10,6 +10,7 @@
 #include <sda/sampler/sample.hpp>
 #include <sda/trajectory/window.hpp>
 
+#include <sys/wait.h>
 #include <atomic>
 #include <thread>
 
@@ -105,6 +106,33 @@ TEST_CASE("a world that is not complete, or not one, throws on every rank that c
   CHECK(mismatched[0].find("rank 1 of 3 came to a world of 2") != std::string::npos);
   CHECK(mismatched[1].find("rank 0 went away") != std::string::npos);
 }
+
+#if defined(SDA_CUDA_EMULATED)
+TEST_CASE("a rank that is left alone in a call ends with a message", "[cuda]") {
+  int said[2];
+  REQUIRE(::pipe(said) == 0);
+  pid_t const child = ::fork();
+  if (child == 0) {
+    ::dup2(said[1], 2);
+    ncclUniqueId id{};
+    ncclGetUniqueId(&id);
+    sda_test::on_ranks(2, 2, [&](launched const& me) {
+      auto const world = nccl_communicator(id, me.rank, me.size, 0.3);
+      auto x = to_device<float>(normals<float>(4, 3, key{1}));
+      world.all_gather(x);
+      if (me.rank == 0) world.all_reduce(x);  // which the other does not call
+    });
+    std::_Exit(0);
+  }
+  ::close(said[1]);
+  std::string words(1000, '\0');
+  words.resize(std::size_t(std::max<ssize_t>(0, ::read(said[0], words.data(), words.size()))));
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 1));
+  CHECK(words.find("rank 0 of 2: nccl: waited 0.3 s in all_reduce: another rank died") != std::string::npos);
+}
+#endif
 
 TEST_CASE("a launcher's variables say who one is", "[cuda]") {
   for (auto const* name : {"RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "SLURM_PROCID", "SLURM_NTASKS"}) ::unsetenv(name);

@@ -2,16 +2,21 @@
 #pragma once
 #include <sda/cuda/device_array.hpp>
 #include <sda/cuda/rendezvous.hpp>
+#include <sda/cuda/watchdog.hpp>
 #include <sda/trajectory/communicator.hpp>
 
 #include <nccl.h>
+#include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <type_traits>
 
 namespace sda {
 
 /// One rank of an NCCL communicator, one device a rank: device states travel from device to device, on their own streams, and
-/// no call waits for the host. The ranks must bring the same shapes. Copies are the same communicator.
+/// no call waits for the host. The ranks must bring the same shapes. A call that has begun on the device and for which another
+/// rank does not come within `patience` seconds, or whose connection broke, ends this process with a message: nothing else
+/// could, when the host already waits in store(). Copies are the same communicator.
 class nccl_communicator {
  public:
   /// A world of `size` processes that share an identity; collective. Throws when it is not complete within `patience` seconds.
@@ -23,8 +28,14 @@ class nccl_communicator {
     require(made != nullptr, "nccl: ", ncclGetErrorString(started));
     comm_.reset(made, [](ncclComm_t c) { ncclCommAbort(c); });  // never waits, unlike ncclCommDestroy
     settle(started, "ncclCommInitRank");
+    watchdog_ = std::make_shared<on_device::watchdog>(
+        patience, [made] { return fault_of(made); },
+        [rank, size](std::string const& why) {
+          std::fprintf(stderr, "sda: rank %d of %d: nccl: %s\n", rank, size, why.c_str());
+          std::_Exit(1);
+        });
   }
-  /// From a communicator of the caller's, which stays the caller's and outlives this.
+  /// From a communicator of the caller's, which stays the caller's, who watches it, and outlives this.
   explicit nccl_communicator(ncclComm_t native) : comm_(native, [](ncclComm_t) {}) {
     settle(ncclCommUserRank(native, &rank_), "ncclCommUserRank");
     settle(ncclCommCount(native, &size_), "ncclCommCount");
@@ -39,23 +50,29 @@ class nccl_communicator {
     if (whole.size() == 0 || size_ == 1) return;
     auto const at = [&](int r) { return whole.data() + share(n, r, size_).first * c; };
     auto const bytes = [&](int r) { return std::size_t((share(n, r, size_).last - share(n, r, size_).first) * c) * sizeof(T); };
-    if (n % size_ == 0) return settle(ncclAllGather(at(rank_), whole.data(), bytes(rank_), ncclChar, native(), whole.stream()), "ncclAllGather");
-    settle(ncclGroupStart(), "ncclGroupStart");  // unequal shares: each rank tells the others its own
-    for (int r = 0; r < size_; ++r)
-      if (bytes(r) > 0) ncclBroadcast(at(r), at(r), bytes(r), ncclChar, r, native(), whole.stream());
-    settle(ncclGroupEnd(), "ncclBroadcast");
+    watched(whole.stream(), "all_gather", [&] {
+      if (n % size_ == 0) return settle(ncclAllGather(at(rank_), whole.data(), bytes(rank_), ncclChar, native(), whole.stream()), "ncclAllGather");
+      settle(ncclGroupStart(), "ncclGroupStart");  // unequal shares: each rank tells the others its own
+      for (int r = 0; r < size_; ++r)
+        if (bytes(r) > 0) ncclBroadcast(at(r), at(r), bytes(r), ncclChar, r, native(), whole.stream());
+      settle(ncclGroupEnd(), "ncclBroadcast");
+    });
   }
 
   /// The sum over all ranks, the same bits on each; the order of summation is NCCL's.
   template <class T> void all_reduce(device_array<T>& x) const {
-    if (x.size() > 0)
+    if (x.size() == 0) return;
+    watched(x.stream(), "all_reduce", [&] {
       settle(ncclAllReduce(x.data(), x.data(), std::size_t(x.size()), type_of(x.data()), ncclSum, native(), x.stream()), "ncclAllReduce");
+    });
   }
 
   /// Makes x what it is on `root`.
   template <class T> void broadcast(device_array<T>& x, int root = 0) const {
-    if (x.size() > 0)
+    if (x.size() == 0) return;
+    watched(x.stream(), "broadcast", [&] {
       settle(ncclBroadcast(x.data(), x.data(), std::size_t(x.size()) * sizeof(T), ncclChar, root, native(), x.stream()), "ncclBroadcast");
+    });
   }
 
   /// Waits for what was enqueued on a stream; throws when a rank failed or nothing has ended after `patience` seconds.
@@ -75,6 +92,17 @@ class nccl_communicator {
   static ncclDataType_t type_of(__half const*) { return ncclHalf; }
   static ncclDataType_t type_of(__nv_bfloat16 const*) { return ncclBfloat16; }
 
+  template <class F> void watched(cudaStream_t stream, char const* what, F const& enqueue) const {
+    if (watchdog_) watchdog_->during(stream, what, enqueue);
+    else enqueue();
+  }
+  /// What went wrong on the way, in NCCL's words; nothing if nothing did.
+  static std::string fault_of(ncclComm_t comm) {
+    ncclResult_t state = ncclSuccess;
+    ncclCommGetAsyncError(comm, &state);
+    return state == ncclSuccess || state == ncclInProgress ? "" : ncclGetErrorString(state);
+  }
+
   /// Lets a call that is still in progress end; throws what went wrong.
   void settle(ncclResult_t result, char const* what) const {
     on_device::deadline const until(patience_);
@@ -87,15 +115,15 @@ class nccl_communicator {
     require(result == ncclSuccess, "nccl: rank ", rank_, " of ", size_, ", ", what, ": ", ncclGetErrorString(result));
   }
   void give_up_unless(on_device::deadline const& until, char const* what) const {
-    ncclResult_t state = ncclSuccess;
-    ncclCommGetAsyncError(native(), &state);
-    require(state == ncclSuccess || state == ncclInProgress, "nccl: rank ", rank_, " of ", size_, ", ", what, ": ", ncclGetErrorString(state));
+    auto const fault = fault_of(native());
+    require(fault.empty(), "nccl: rank ", rank_, " of ", size_, ", ", what, ": ", fault);
     require(until.milliseconds_left() > 0, "nccl: rank ", rank_, " of ", size_, " waited ", patience_, " s for ", what,
             ": another rank died, hangs or calls something else");
     std::this_thread::sleep_for(std::chrono::microseconds(50));
   }
 
   std::shared_ptr<std::remove_pointer_t<ncclComm_t>> comm_;
+  std::shared_ptr<on_device::watchdog> watchdog_;  // goes before what it watches
   int rank_ = 0, size_ = 1;
   double patience_ = 50;
 };
