@@ -5,7 +5,9 @@
 #include "data/netcdf_lock.hpp"
 
 #include <sda/core/error.hpp>
+#include <sda/core/parallel.hpp>
 
+#include <algorithm>
 #include <future>
 #include <memory>
 #include <optional>
@@ -69,6 +71,11 @@ hours last_of_file(hours t, synthesis_settings const& s) {
   return std::min(s.over.last, hours_of({d.year, d.month, s.daily ? d.day : days_in(d.year, d.month), 23}));
 }
 
+struct hour_of_fields {
+  hours when;
+  std::vector<float> state, sun;
+};
+
 /// One file of single levels, one of pressure levels.
 struct pair_of_files {
   std::unique_ptr<cds_writer> single, pressure;
@@ -83,13 +90,13 @@ struct pair_of_files {
     };
     single = open("single-levels-", singles, {}), pressure = open("pressure-levels-", s.channels.atmosphere, s.channels.levels);
   }
-  void append(hours t, std::vector<float> const& state, std::vector<float> const& sun, std::size_t surface) {
+  void append(hour_of_fields const& x, std::size_t surface) {
     if (single) {
-      std::vector<float> fields(state.begin(), state.begin() + std::ptrdiff_t(surface));
-      fields.insert(fields.end(), sun.begin(), sun.end());
-      single->append(t, fields);
+      std::vector<float> fields(x.state.begin(), x.state.begin() + std::ptrdiff_t(surface));
+      fields.insert(fields.end(), x.sun.begin(), x.sun.end());
+      single->append(x.when, fields);
     }
-    if (pressure) pressure->append(t, std::span(state).subspan(surface));
+    if (pressure) pressure->append(x.when, std::span(x.state).subspan(surface));
   }
   void commit() {
     if (single) single->commit();
@@ -115,18 +122,22 @@ void synthesize(synthesis_settings const& s) {
   if (s.context) write_invariant(made, s);
 
   std::size_t const surface = s.channels.surface.size() * std::size_t(s.where.points());
+  index_t const numbers = s.channels.size() * s.where.points(), together = std::clamp<index_t>((index_t{1} << 22) / numbers, 1, 24);
   while (model.now() <= s.over.last) {
     hours const last = last_of_file(model.now(), s);
     pair_of_files files(model.now(), last, s);
-    std::future<void> writing;   // one hour is written while the next is made
+    std::future<void> writing;   // some hours are written while the next are made
     while (model.now() <= last) {
-      auto state = made.state(model);
-      auto sun = s.context ? made.context("toa_incident_solar_radiation", model.now()) : std::vector<float>{};
-      hours const t = model.now();
-      model.advance();
+      std::vector<atmosphere> seen;
+      for (; model.now() <= last && index_t(seen.size()) < together; model.advance()) seen.push_back(model);
+      std::vector<hour_of_fields> made_now(seen.size());
+      sda::parallel_for(index_t(seen.size()), index_t(seen.size()) * numbers, [&](index_t i) {
+        hours const t = seen[std::size_t(i)].now();
+        made_now[std::size_t(i)] = {t, made.state(seen[std::size_t(i)]), s.context ? made.context("toa_incident_solar_radiation", t) : std::vector<float>{}};
+      });
       if (writing.valid()) writing.get();
-      writing = std::async(std::launch::async, [&files, t, surface, state = std::move(state), sun = std::move(sun)] {
-        files.append(t, state, sun, surface);
+      writing = std::async(std::launch::async, [&files, surface, all_made = std::move(made_now)] {
+        for (auto const& hour : all_made) files.append(hour, surface);
       });
       tell();
     }
