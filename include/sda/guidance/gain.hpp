@@ -37,7 +37,8 @@ template <class Solve, class R, class A, class C, class M = identity> struct inn
   template <State Y> Y operator()(Y const& d) const {
     auto const covariance = [this](Y const& v) {
       Y out = sight.jvp(spread(sight.vjp(v)));
-      lincomb(out, term{1.0, error.apply(v)}, term{1.0, out});
+      if constexpr (requires { error.add_to(out, v); }) error.add_to(out, v);
+      else lincomb(out, term{1.0, error.apply(v)}, term{1.0, out});
       return out;
     };
     return solve(covariance, d, precondition);

@@ -8,7 +8,7 @@
 #include <vector>
 
 // Models of ErrorCovariance: R v, R⁻¹ v and draws of N(0, R), row by row. Variances are > 0 always; perfect observations
-// have no R⁻¹. Zero observations are legal everywhere.
+// have no R⁻¹. Zero observations are legal everywhere. Those that are diagonal offer add_to(out, v) too: out + R v in one pass.
 
 namespace sda {
 
@@ -48,6 +48,7 @@ template <State Y> class diagonal_error {
     lincomb(out, weighted{1.0, variance_, v});
     return out;
   }
+  void add_to(Y& out, Y const& v) const { lincomb(out, weighted{1.0, variance_, v}, term{1.0, out}); }
   Y solve(Y const& v) const {
     Y out = zeros_like(v);
     transform(out, detail::error_ratio{}, v, variance_);
@@ -79,6 +80,7 @@ class scalar_error {
   }
 
   template <State Y> Y apply(Y const& v) const { return scaled(variance_, v); }
+  template <State Y> void add_to(Y& out, Y const& v) const { lincomb(out, term{variance_, v}, term{1.0, out}); }
   template <State Y> Y solve(Y const& v) const { return scaled(1 / variance_, v); }
   template <State Y> Y draw(key k, Y const& like) const {
     Y out = zeros_like(like);

@@ -106,8 +106,9 @@ struct gmres {
   }
   template <State S, class M> static S combine(std::vector<scalars_t<S>> const& y, std::vector<S> basis, M const& precondition) {
     S x = std::move(basis[0]);
-    lincomb(x, term{each{y[0]}, x});
-    for (std::size_t j = 1; j < y.size(); ++j) lincomb(x, term{1.0, x}, term{each{y[j]}, basis[j]});
+    if (y.size() == 1) lincomb(x, term{each{y[0]}, x});
+    else lincomb(x, term{each{y[0]}, x}, term{each{y[1]}, basis[1]});
+    for (std::size_t j = 2; j < y.size(); ++j) lincomb(x, term{1.0, x}, term{each{y[j]}, basis[j]});
     if constexpr (std::same_as<M, identity>) return x;
     else return precondition(x);
   }
