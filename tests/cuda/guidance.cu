@@ -4,6 +4,7 @@
 
 #include <sda/calculus/schedule.hpp>
 #include <sda/calculus/solve.hpp>
+#include <sda/cuda/graph.hpp>
 #include <sda/guidance/diffpir.hpp>
 #include <sda/guidance/dps.hpp>
 #include <sda/guidance/jfps.hpp>
@@ -14,7 +15,9 @@
 #include <sda/observation/error_covariance.hpp>
 #include <sda/observation/masked.hpp>
 #include <sda/prior/gaussian.hpp>
+#include <sda/sampler/corrector.hpp>
 #include <sda/sampler/ddim.hpp>
+#include <sda/sampler/multistep.hpp>
 #include <sda/sampler/sample.hpp>
 #include <sda/trajectory/window.hpp>
 
@@ -77,4 +80,18 @@ TEST_CASE("guided sampling on a device is the host's to rounding", "[cuda]") {
   auto const host = sda_test::problem_of<host_array<double>>([](host_array<double> const& x) { return x; });
   host_array<double> const like(4, sda_test::width);
   CHECK(sda_test::distance(to_host(run(ours, to_device<double>(host_array<double>::Zero(4, sda_test::width).eval()))), run(host, like)) < 1e-10);
+}
+
+TEST_CASE("a sampling run through guided windows waits for nothing: it is one graph", "[cuda]") {
+  auto const [prior, seen] = sda_test::problem_of<device_array<float>>([](host_array<double> const& x) { return to_device<float>(x); });
+  window_plan const plan{9, 4, sda_test::width / 4, 2};
+  auto const posterior = windowed{plan, mmps{prior, seen, gmres{2}}};
+  auto const levels = uniform_grid(vp_cosine{}, 6);
+  auto const run = [&](device_array<float> const& start) {
+    return sample_from(pc{adams_bashforth<2>{}, adaptive_langevin{.limit = 10}, 1}, posterior, std::span<level const>(levels), start, key{5});
+  };
+  auto const first = to_device<float>(normals(2, plan.columns(), key{6})), second = to_device<float>(normals(2, plan.columns(), key{7}));
+  graphed replay(run, first);
+  CHECK((to_host(replay(second)) == to_host(run(second))).all());
+  CHECK((to_host(replay(first)) == to_host(run(first))).all());
 }
