@@ -84,7 +84,7 @@ TEST_CASE("guided sampling on a device is the host's to rounding", "[cuda]") {
 
 TEST_CASE("a sampling run through guided windows waits for nothing: it is one graph", "[cuda]") {
   auto const [prior, seen] = sda_test::problem_of<device_array<float>>([](host_array<double> const& x) { return to_device<float>(x); });
-  window_plan const plan{9, 4, sda_test::width / 4, 2};
+  window_plan const plan{10, 4, sda_test::width / 4, 2};
   auto const posterior = windowed{plan, mmps{prior, seen, gmres{2}}};
   auto const levels = uniform_grid(vp_cosine{}, 6);
   auto const run = [&](device_array<float> const& start) {

@@ -117,7 +117,7 @@ TEST_CASE("ranks that train together leave the bits of one", "[.ranks]") {
     sda_test::temporary_folder const folder;
     std::vector<std::string> words;
     for (std::string const part : {"autoencoder.train.", "denoiser.train."})
-      for (std::string const& word : {"update_steps=3", "batch_element_per_gpu=2", "workers=1"}) words.push_back(part + word);
+      for (char const* const word : {"update_steps=3", "batch_element_per_gpu=2", "workers=1"}) words.push_back(part + word);
     for (std::string const part : {"autoencoder", "denoiser"}) words.push_back(part + ".train.batch_size_per_step=" + std::to_string(2 * ranks.size()));
     auto const c = config::parse(small_run, words);
     auto const file = (folder / "era5.nc").string(), stats = (folder / "stats.nc").string();
