@@ -74,7 +74,8 @@ trained_system appa_of(machine const& m) {
   cae_options ae;
   vidit_options vit;
   ae.lat_channels = vit.state[2] = 128;
-  if (m.small) ae.shape = {33, 64}, ae.resize = 8, ae.hid_channels = {8, 16, 32, 64}, ae.hid_blocks = {1, 1, 1, 1}, ae.lat_channels = vit.state[2] = 16;
+  if (m.small)
+    ae.shape = {33, 64}, ae.resize = 8, ae.hid_channels = {8, 16, 32, 64}, ae.hid_blocks = {1, 1, 1, 1}, ae.lat_channels = vit.state[2] = 16;
   if (m.small) vit.hid_channels = 64, vit.hid_blocks = 2, vit.attention_heads = 4, vit.blanket_size = 4, vit.patch_size = {2, 1, 1};
   trained_system s;
   s.device = m.device, s.type = m.type;

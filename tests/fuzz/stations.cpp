@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Lists of stations, CSV and JSON.
-#include "fuzz.hpp"
 #include "observe/stations.hpp"
+#include "fuzz.hpp"
 
 std::vector<std::string> sda_fuzz::samples() {
   return {"station,LAT,lon,\"elev(m)\"\r\n\"a, b\",10.5,-20,3\r\n\"c \"\"d\"\"\",91,0,\r\n,1e2,nan,-1\r\n",
@@ -10,6 +10,5 @@ std::vector<std::string> sda_fuzz::samples() {
 
 void sda_fuzz::read(std::string const& bytes) {
   appa::index_t skipped = 0;
-  for (bool const seam : {false, true})
-    appa::station_points(appa::parse_grid("64x33"), appa::read_stations(as_file(bytes), &skipped), seam);
+  for (bool const seam : {false, true}) appa::station_points(appa::parse_grid("64x33"), appa::read_stations(as_file(bytes), &skipped), seam);
 }

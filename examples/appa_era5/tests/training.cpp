@@ -118,7 +118,8 @@ TEST_CASE("ranks that train together leave the bits of one", "[.ranks]") {
     std::vector<std::string> words;
     for (std::string const part : {"autoencoder.train.", "denoiser.train."})
       for (char const* const word : {"update_steps=3", "batch_element_per_gpu=2", "workers=1"}) words.push_back(part + word);
-    for (std::string const part : {"autoencoder", "denoiser"}) words.push_back(part + ".train.batch_size_per_step=" + std::to_string(2 * ranks.size()));
+    for (std::string const part : {"autoencoder", "denoiser"})
+      words.push_back(part + ".train.batch_size_per_step=" + std::to_string(2 * ranks.size()));
     auto const c = config::parse(small_run, words);
     auto const file = (folder / "era5.nc").string(), stats = (folder / "stats.nc").string();
     write_weather(file, c);
@@ -131,8 +132,7 @@ TEST_CASE("ranks that train together leave the bits of one", "[.ranks]") {
     };
     both("ae", [&](std::string const& out, job const& who) { train_autoencoder(c, {out, false, "cpu", 3, {file}, stats, ""}, who); });
     encode(config(), {(folder / "ae_alone").string(), (folder / "latents").string(), "cpu", stats, {file}, 1});
-    both("prior", [&](std::string const& out, job const& who) {
-      train_denoiser(c, {out, false, "cpu", 4, {}, "", (folder / "latents").string()}, who);
-    });
+    both("prior",
+         [&](std::string const& out, job const& who) { train_denoiser(c, {out, false, "cpu", 4, {}, "", (folder / "latents").string()}, who); });
   });
 }

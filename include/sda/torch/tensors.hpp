@@ -50,8 +50,7 @@ inline void read_tensors(std::string const& file, std::map<std::string, safetens
   torch::NoGradGuard const off;
   std::string wrong;
   for (auto const& [name, t] : into)
-    if (auto const found = stored.find(prefix + name); found == stored.end())
-      wrong += "\n  missing: " + prefix + name;
+    if (auto const found = stored.find(prefix + name); found == stored.end()) wrong += "\n  missing: " + prefix + name;
     else if (auto const& s = found->second; s.shape != t.sizes().vec())
       wrong += detail::text("\n  ", prefix, name, ": stored as ", c10::str(at::IntArrayRef(s.shape)), ", needed as ", c10::str(t.sizes()));
     else if (t.is_floating_point() != (s.type >= safetensors::dtype::f16))
