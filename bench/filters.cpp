@@ -2,7 +2,6 @@
 // One analysis of Lorenz-96's 40 variables, all seen: what a cycle costs beside its forecast.
 #include <benchmark/benchmark.h>
 
-#include <sda/calculus/eigen_jacobi.hpp>
 #include <sda/eigen.hpp>
 #include <sda/filter/eakf.hpp>
 #include <sda/filter/ensemble_kalman.hpp>

@@ -68,7 +68,9 @@ template <rests_on What> estimator interpolation(parameters&, benchmark_task con
     return by_windows(task, s, size, What, [&](index_t, trajectory const& seen, effort&) { return oi(seen); });
   };
 }
-estimator score_smoother(parameters& p, benchmark_task const& task, smoother_settings how) {
+/// ... with what was found for sparse observations, and a stride that tiles the windows of 50 steps.
+template <index_t Finish> estimator score_smoother(parameters& p, benchmark_task const& task, smoother_settings how) {
+  if (task.name == "quarter") how.steps = std::max<index_t>(how.steps, 96), how.corrections = std::max<index_t>(how.corrections, 2);
   how.prior = p.get("prior", how.prior), how.weights = p.get("weights", how.weights);
   how.members = p.get("members", how.members);
   how.guidance = p.get("guidance", how.guidance), how.solver = p.get("solver", how.solver), how.iterations = p.get("iterations", how.iterations);
@@ -76,6 +78,8 @@ estimator score_smoother(parameters& p, benchmark_task const& task, smoother_set
   how.sampler = p.get("sampler", how.sampler), how.schedule = p.get("schedule", how.schedule), how.steps = p.get("steps", how.steps);
   how.sigma_min = p.get("sigma-min", how.sigma_min), how.sigma_max = p.get("sigma-max", how.sigma_max);
   how.corrections = p.get("corrections", how.corrections), how.corrector = p.get("corrector", how.corrector), how.tau = p.get("tau", how.tau);
+  how.stride = p.get("stride", how.stride == 1 && task.where.length == 50 ? index_t{3} : how.stride);
+  how.finish = p.get("finish", how.finish > 0 ? how.finish : Finish), how.model_error = p.get("model-error", how.model_error);
   return [=](scene const& s, sda::key k) {
     smoother const draw = make_smoother(how, s, task.where.length);
     sda::progress shown(task.name + ": score smoother", long(s.steps() / task.where.length * how.steps));
@@ -121,7 +125,7 @@ scene scene_of(benchmark_task const& task) {
 benchmark_task configured(benchmark_task task, parameters& p, index_t cycles) {
   task.cycles = cycles > 0 ? cycles : task.cycles;
   task.where.ring = p.get("ring", task.where.ring), task.where.forcing = p.get("forcing", task.where.forcing);
-  task.net.error = p.get("error", task.net.error), task.net.sites = p.get("sites", task.net.sites), task.net.through = p.get("operator", task.net.through);
+  task.net.every = p.get("every", task.net.every), task.net.error = p.get("error", task.net.error), task.net.sites = p.get("sites", task.net.sites), task.net.through = p.get("operator", task.net.through);
   task.start = p.get("start", task.start), task.settling = p.get("settling", task.settling), task.shocks = p.get("shocks", int(task.shocks)) != 0;
   task.where.length = p.get("length", task.where.length);
   sda::require(task.start == "beside" || task.start == "climate" || task.start == "normal", task.name, ": start=", task.start, ": beside, climate or normal");
@@ -266,7 +270,8 @@ std::vector<benchmark_method> const& benchmark_methods() {
       {"climatology", "the climate's mean and spread, whatever is seen", climatology_alone},
       {"oi", "optimal interpolation of the observations of one time", interpolation<rests_on::that_step>},
       {"oi-window", "optimal interpolation of all observations of a window: the Gaussian smoother", interpolation<rests_on::whole_window>},
-      {"score", "the score smoother", score_smoother}};
+      {"score", "the score smoother", score_smoother<0>},
+      {"finished", "the score smoother, its samples finished by the model itself", score_smoother<26>}};
     for (auto& filter : classical_methods()) methods.push_back(std::move(filter));
     return methods;
   }();

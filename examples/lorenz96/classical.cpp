@@ -120,6 +120,16 @@ estimator iterative(parameters& p, benchmark_task const& task, smoother_settings
   };
 }
 
+estimator four_d_var(parameters& p, benchmark_task const& task, smoother_settings const&) {
+  double const scale = p.get("background", 0.02);
+  index_t const lag = p.get<index_t>("lag", 1);
+  int const outer = p.get("iterations", 3);
+  sda::require(lag >= 1 && outer >= 1, "4dvar: lag ", lag, ", iterations ", outer);
+  return [=](scene const& s, key k) {
+    return through_time(variational_run{starting(task, s, 1, k.fold(0)), covariance_of(s, scale), lag, outer}, 1, 0, task, s, k, keep{});
+  };
+}
+
 void near_ring(auto& filter, sites const& at, index_t ring, double half_width) { filter.near = sda::localise_ring(ring, at, half_width); }
 /// ... and of every observation to the others.
 void near_ring_and_between(auto& filter, sites const& at, index_t ring, double half_width) {
@@ -151,6 +161,10 @@ std::vector<benchmark_method> classical_methods() {
       local_method("letkf-40", "local ETKF of 40 members", {{40, 1.01, 4}, {{"quarter", {40, 1.04, 3}}}}, local_etkf, near),
       local_method("eakf", "serial local EAKF", {{7, 1.07, 6}, {{"ensf", {20, 1.1, 4}}}},
                    [](parameters& p, tuned const& c) { return sda::eakf{{}, {}, inflated(p, c), p.get("shuffle", 1) != 0}; }, near_and_between),
+      {"4dvar", "strong-constraint 4D-Var, cycled; background covariance a share of the climate's", four_d_var},
+      ensemble_method("pf", "bootstrap particle filter, resampled particles moved by a share of their spread", {{3000}}, [](parameters& p, tuned const&, auto&) {
+        return regularised_particle_filter{p.get("bandwidth", 0.4)};
+      }),
       {"enks", "ensemble smoother: an ETKF of present and past", ensemble_smoother},
       {"ienks", "iterative ensemble Kalman smoother", iterative},
       ensemble_method<S>("ensf", "ensemble score filter as released", {{20}}, [](parameters& p, tuned const&, auto&) {

@@ -54,6 +54,7 @@ case_options() {
   fails "--prior hope: network or gaussian" assimilate "${small[@]}" --prior hope --out a.nc
   fails "there is no task nowhere; there are: sakov2008" benchmark --task nowhere
   fails "there is no method guess; there are: climatology" benchmark --methods guess
+  fails "4dvar: lag 0" benchmark --methods 4dvar:lag=0 --cycles 500
 }
 # Numbers that make no sense are refused, with the numbers.
 case_numbers() {
@@ -155,20 +156,23 @@ case_any_ring() {
     awk '/^score smoother/ {exit !($3 < 0.8)}' out.txt || die "ring of $ring: $(cat out.txt)"
   done
 }
+# Every choice by name, two at a time.
 case_choices() {
+  local -r solvers=(gmres cg bicgstab gmres cg) correctors=(langevin adaptive renoising adaptive langevin)
+  local -r schedules=(rectified log-linear log-logit vp-cosine vp-linear vp-exponential rectified-flow rectified)
+  local i=0
   for operator in identity arctan saturation absolute square; do
-    works assimilate "${small[@]}" "${gaussian[@]}" --operator $operator --error 0.5 --guidance mmps --corrections 0 --schedule rectified
+    works assimilate "${small[@]}" "${gaussian[@]}" --operator $operator --error 0.5 --guidance mmps --solver ${solvers[i++]} --corrections 0 --schedule rectified
     has "score smoother"
   done
-  for guidance in mmps gamma gamma-free dps none; do works assimilate "${small[@]}" "${gaussian[@]}" --guidance $guidance; done
-  for solver in gmres cg bicgstab; do works assimilate "${small[@]}" "${gaussian[@]}" --guidance mmps --solver $solver; done
+  i=0
+  for guidance in mmps gamma gamma-free dps none; do
+    works assimilate "${small[@]}" "${gaussian[@]}" --guidance $guidance --corrector ${correctors[i++]} --corrections 2
+  done
+  i=0
   for sampler in ddim ddpm heun ab2 ab3 exponential2 exponential3 euler-maruyama; do
-    works assimilate "${small[@]}" "${gaussian[@]}" --sampler $sampler --corrections 1
+    works assimilate "${small[@]}" "${gaussian[@]}" --sampler $sampler --schedule ${schedules[i++]} --no-baselines
   done
-  for schedule in rectified log-linear log-logit vp-cosine vp-linear vp-exponential rectified-flow; do
-    works assimilate "${small[@]}" "${gaussian[@]}" --schedule $schedule --no-baselines
-  done
-  for corrector in langevin adaptive renoising; do works assimilate "${small[@]}" "${gaussian[@]}" --corrector $corrector --corrections 2; done
 }
 case_benchmark() {
   works benchmark --task help
@@ -187,8 +191,8 @@ case_benchmark() {
   fails "cannot write absent/a.json" benchmark --methods climatology --cycles 50 --json absent/a.json
 }
 case_filters() {
-  works benchmark --methods etkf,letkf,3dvar --cycles 450 --json a.json
-  (($(grep -c '"diverged": 0.0' a.json) == 3)) || die "a filter lost a fully observed truth"
+  works benchmark --methods etkf,letkf,3dvar,4dvar,pf --cycles 450 --json a.json
+  (($(grep -c '"diverged": 0.0' a.json) == 5)) || die "a filter lost a fully observed truth"
   rm a.json
   fails "ask for more cycles" benchmark --methods etkf --cycles 400
 }

@@ -19,7 +19,6 @@
 #include <sda/calculus/attention.hpp>
 #include <sda/calculus/block_tridiagonal.hpp>
 #include <sda/calculus/check.hpp>
-#include <sda/calculus/eigen_jacobi.hpp>
 #include <sda/calculus/gaspari_cohn.hpp>
 #include <sda/calculus/inverse_root.hpp>
 #include <sda/calculus/lbfgs.hpp>

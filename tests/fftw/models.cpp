@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sda/fftw.hpp>
+#include <sda/guidance/mmps.hpp>
 #include <sda/model/simulate.hpp>
+#include <sda/observation/error_covariance.hpp>
+#include <sda/observation/masked.hpp>
 
 #include <sda_test.hpp>
 
@@ -127,4 +130,41 @@ TEST_CASE("vorticity and velocity are two views of one flow; forced rows are com
   array const flow = model.velocity(green);
   CHECK(distance(array(flow.leftCols(1024)), on_torus(32, [](double a, double b) { return -std::cos(a) * std::sin(b); })) <= 1e-14);
   CHECK(distance(array(flow.rightCols(1024)), on_torus(32, [](double a, double b) { return std::sin(a) * std::cos(b); })) <= 1e-14);
+}
+
+TEST_CASE("Hartley's transform is orthonormal and its own inverse; waves of either sign count as one") {
+  hartley const h(6, 8);
+  array const x = normals(2, 3 * 48, key{11}), y = normals(2, 3 * 48, key{12});
+  CHECK(distance(h(h(x)), x) <= 1e-14);
+  CHECK((h(x) * h(y)).sum() == Approx((x * y).sum()));
+  CHECK(h.wave(8 + 1) == h.wave(5 * 8 + 7));
+  CHECK(h.waves() == 4 * 5);
+  array const waves = on_torus(8, [](double a, double b) { return std::cos(2 * a - b); });
+  hartley const square(8, 8);
+  array const c = square(waves);
+  for (index_t i = 0; i < 64; ++i)
+    if (square.wave(i) != square.wave(1 * 8 + 2)) CHECK(std::abs(c(0, i)) <= 1e-13);
+}
+
+TEST_CASE("a homogeneous Gaussian keeps the samples' power and is told waves of any speed") {
+  index_t const n = 8, frames = 3, count = 40;
+  array samples(count, frames * n * n);  // cos(x - t + phase) about a field of its own
+  for (index_t r = 0; r < count; ++r)
+    for (index_t i = 0; i < frames * n * n; ++i) {
+      double const at = tau * double(i % n) / double(n), phase = tau * double(r) / double(count);
+      samples(r, i) = std::sin(at) + std::cos(at - double(i / (n * n)) + phase);
+    }
+  auto const prior = homogeneous_gaussian(samples, frames, n, n);
+  CHECK(prior.variance.sum() == Approx(0.5 * double(frames * n * n)));
+  array const x = normals(2, frames * n * n, key{13}), noise_alone = zeros_like(x);
+  CHECK(distance(prior.basis.adjoint(prior.basis(x)), x) <= 1e-13);
+  // two coordinates in time are all that a wave has: the third frame follows from two
+  array noisy = samples.topRows(2);
+  noisy.rightCols(n * n) += 0.5 * normals(2, n * n, key{14});
+  observation const seen{masked<array>(noisy, [&] {
+                           std::vector<std::int64_t> first(static_cast<std::size_t>(2 * n * n));
+                           std::iota(first.begin(), first.end(), 0);
+                           return first;
+                         }(), frames * n * n), array(noisy.leftCols(2 * n * n)), scalar_error{1e-6}};
+  CHECK(distance(mmps{prior, seen, gmres{12}}(array(array::Zero(2, frames * n * n)), level{1, 1e3}), array(samples.topRows(2))) <= 1e-2);
 }

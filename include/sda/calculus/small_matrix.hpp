@@ -149,6 +149,33 @@ inline void add_scaled(double* y, double a, double const* x, index_t n) {
   for (index_t i = 0; i < n; ++i) y[i] += a * x[i];
 }
 
+// y += Σ_i a[i] (row i of m rows, `stride` apart), four rows a pass
+inline void add_rows(double* y, double const* a, double const* rows_of, index_t stride, index_t m, index_t n) {
+  index_t i = 0;
+  for (; i + 4 <= m; i += 4) {
+    double const *const p = rows_of + i * stride, *const q = p + stride, *const r = q + stride, *const s = r + stride;
+    double const b = a[i], c = a[i + 1], d = a[i + 2], e = a[i + 3];
+    SDA_ELEMENTWISE
+    for (index_t j = 0; j < n; ++j) y[j] += (b * p[j] + c * q[j]) + (d * r[j] + e * s[j]);
+  }
+  for (; i < m; ++i) add_scaled(y, a[i], rows_of + i * stride, n);
+}
+// row i -= a[i] x + b[i] y, of m rows, two rows a pass
+inline void subtract_outer(double* rows_of, index_t stride, index_t m, index_t n, double const* a, double const* x, double const* b, double const* y) {
+  index_t i = 0;
+  for (; i + 2 <= m; i += 2) {
+    double *const p = rows_of + i * stride, *const q = p + stride;
+    double const a0 = a[i], b0 = b[i], a1 = a[i + 1], b1 = b[i + 1];
+    SDA_ELEMENTWISE
+    for (index_t j = 0; j < n; ++j) {
+      double const u = x[j], v = y[j];
+      p[j] -= a0 * u + b0 * v;
+      q[j] -= a1 * u + b1 * v;
+    }
+  }
+  for (index_t j = 0; i < m && j < n; ++j) rows_of[i * stride + j] -= a[i] * x[j] + b[i] * y[j];
+}
+
 /// Householder's reduction of a symmetric matrix to tridiagonal form, which it leaves in `diagonal` and `off`. Row k of the
 /// result is v_k (from k + 1 on) of the k-th reflection 1 - v vᵀ: a = Q t Qᵀ, Q = Π_k (1 - v_k v_kᵀ).
 inline small_matrix reflect_to_tridiagonal(small_matrix& a, std::vector<double>& diagonal, std::vector<double>& off) {
@@ -169,15 +196,9 @@ inline small_matrix reflect_to_tridiagonal(small_matrix& a, std::vector<double>&
     off[std::size_t(k)] = alpha;
     // a <- (1 - v vᵀ) a (1 - v vᵀ) on the trailing block: a -= v qᵀ + q vᵀ, q = a v - ½ (vᵀ a v) v
     std::fill(product.begin(), product.begin() + m, 0.0);
-    for (index_t i = 0; i < m; ++i) add_scaled(product.data(), v[i], a[first + i] + first, m);
+    add_rows(product.data(), v, a[first] + first, n, m, m);
     add_scaled(product.data(), -0.5 * inner_product_of(product.data(), v, m), v, m);
-    for (index_t i = 0; i < m; ++i) {
-      double const x = v[i], y = product[std::size_t(i)];
-      double* const row = a[first + i] + first;
-      double const* const q = product.data();
-      SDA_ELEMENTWISE
-      for (index_t j = 0; j < m; ++j) row[j] -= x * q[j] + y * v[j];
-    }
+    subtract_outer(a[first] + first, n, m, m, v, product.data(), product.data(), v);
   }
   return reflectors;
 }
@@ -185,24 +206,18 @@ inline small_matrix reflect_to_tridiagonal(small_matrix& a, std::vector<double>&
 /// Q m Qᵀ in place, for a symmetric m.
 inline void reflect_back(small_matrix& m, small_matrix const& reflectors) {
   index_t const n = m.height;
-  std::vector<double> along(static_cast<std::size_t>(n));
+  std::vector<double> along(static_cast<std::size_t>(n)), padded(along);
   for (index_t k = n - 2; k-- > 0;) {
     index_t const first = k + 1, size = n - first;
     double const* const v = reflectors[k] + first;
     std::fill(along.begin(), along.end(), 0.0);
-    for (index_t i = 0; i < size; ++i) add_scaled(along.data(), v[i], m[first + i], n);  // vᵀ m
+    add_rows(along.data(), v, m[first], n, size, n);  // vᵀ m
     double const half = 0.5 * inner_product_of(along.data() + first, v, size);
     add_scaled(along.data() + first, -half, v, size);
     for (index_t i = 0; i < first; ++i) add_scaled(m[i] + first, -along[std::size_t(i)], v, size);
-    for (index_t i = 0; i < size; ++i) {
-      double const x = v[i], y = along[std::size_t(first + i)];
-      double* const row = m[first + i];
-      double const* const q = along.data();
-      SDA_ELEMENTWISE
-      for (index_t j = 0; j < first; ++j) row[j] -= x * q[j];
-      SDA_ELEMENTWISE
-      for (index_t j = 0; j < size; ++j) row[first + j] -= x * q[first + j] + y * v[j];
-    }
+    std::fill(padded.begin(), padded.begin() + first, 0.0);
+    std::copy_n(v, size, padded.begin() + first);
+    subtract_outer(m[first], n, size, n, v, along.data(), along.data() + first, padded.data());
   }
 }
 
@@ -216,7 +231,7 @@ inline void tridiagonalise(small_matrix& a, std::vector<double>& diagonal, std::
     index_t const first = k + 1, size = n - first;
     double const* const v = reflectors[k] + first;
     std::fill(along.begin(), along.begin() + size, 0.0);
-    for (index_t i = 0; i < size; ++i) add_scaled(along.data(), v[i], q[first + i] + first, size);
+    add_rows(along.data(), v, q[first] + first, n, size, size);
     for (index_t i = 0; i < size; ++i) add_scaled(q[first + i] + first, -v[i], along.data(), size);
   }
   a = transposed(q);
@@ -267,11 +282,7 @@ inline symmetric_eigen eigen_symmetric(small_matrix a) {
           lower[k] = s * y + c * x;
           upper[k] = c * y - s * x;
         }
-        if (i == l) {
-          d[L] -= p;
-          e[L] = g;
-          e[std::size_t(m)] = 0;
-        }
+        if (i == l) d[L] -= p, e[L] = g, e[std::size_t(m)] = 0;
       }
     }
   std::vector<index_t> order(static_cast<std::size_t>(n));

@@ -19,6 +19,23 @@ template <class S> concept host_doubles = State<S> && std::same_as<value_t<S>, d
   { y.data() } -> std::same_as<double const*>;
 };
 
+/// A plan of FFTW's that may be copied and executed by many threads at once.
+using fftw_plan_handle = std::shared_ptr<std::remove_pointer_t<fftw_plan>>;
+
+/// Planning, unlike executing, is for one thread at a time.
+inline std::mutex& fftw_planner() {
+  static std::mutex planner;
+  return planner;
+}
+/// What make() plans.
+template <class Make> fftw_plan_handle planned_alone(Make const& make) {
+  std::scoped_lock const alone(fftw_planner());
+  return fftw_plan_handle(make(), [](fftw_plan p) {
+    std::scoped_lock const alone_again(fftw_planner());
+    if (p) fftw_destroy_plan(p);
+  });
+}
+
 /// Fourier transforms of real fields on a periodic grid of ny x nx points, x running fastest (ny = 1: a line). A spectrum has
 /// ny x (nx / 2 + 1) coefficients f = Σ c exp(i (kx x + ky y)); those of negative kx are conjugates of others. A value
 /// that may be copied, and used by many threads at once.
@@ -33,9 +50,8 @@ class fourier {
     int const n[] = {int(ny), int(nx)}, rank = ny > 1 ? 2 : 1;
     int const* const sizes = ny > 1 ? n : n + 1;
     unsigned const flags = FFTW_ESTIMATE | FFTW_UNALIGNED;  // the same plan, and so the same numbers, on every run
-    std::scoped_lock const alone(planner());
-    forward_ = plan(fftw_plan_dft_r2c(rank, sizes, field.data(), raw(half), flags | FFTW_PRESERVE_INPUT), destroy);
-    backward_ = plan(fftw_plan_dft_c2r(rank, sizes, raw(half), field.data(), flags), destroy);
+    forward_ = planned_alone([&] { return fftw_plan_dft_r2c(rank, sizes, field.data(), raw(half), flags | FFTW_PRESERVE_INPUT); });
+    backward_ = planned_alone([&] { return fftw_plan_dft_c2r(rank, sizes, raw(half), field.data(), flags); });
     require(forward_ && backward_, "fourier: FFTW has no plan for ", ny, " x ", nx);
   }
 
@@ -60,19 +76,10 @@ class fourier {
   void backward(spectrum& of, double* field) const { fftw_execute_dft_c2r(backward_.get(), raw(of), field); }
 
  private:
-  using plan = std::shared_ptr<std::remove_pointer_t<fftw_plan>>;
-  static std::mutex& planner() {  // planning, unlike executing, is for one thread at a time
-    static std::mutex m;
-    return m;
-  }
-  static void destroy(fftw_plan p) {
-    std::scoped_lock const alone(planner());
-    if (p) fftw_destroy_plan(p);
-  }
   static fftw_complex* raw(spectrum& s) { return reinterpret_cast<fftw_complex*>(s.data()); }
 
   index_t ny_, nx_;
-  plan forward_, backward_;
+  fftw_plan_handle forward_, backward_;
 };
 
 namespace detail {

@@ -46,7 +46,7 @@ template <class C> __device__ inline rotation<C> annihilate(duel of, C pp, C qq,
 }
 
 /// Jacobi's method by a team, in shared memory: n/2 disjoint rotations at a time. The diagonal of `a` becomes the eigenvalues,
-/// row k of `v` the eigenvector of a(k, k). As eigen_jacobi of the host, in another order.
+/// row k of `v` the eigenvector of a(k, k).
 template <int N, class C> __device__ inline void team_jacobi(C (&a)[N][N + 1], C (&v)[N][N + 1], int n, int sweeps) {
   __shared__ rotation<C> turn[N / 2 + 1];
   int const me = int(threadIdx.x), players = n + n % 2, pairs = players / 2;
