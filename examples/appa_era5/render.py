@@ -150,9 +150,9 @@ def sighted(folder, key, when):
         names = data["variable"].flag_meanings.split()
         times = netCDF4.num2date(data["time"][:], data["time"].units, only_use_cftime_datetimes=False)
         chosen = (np.asarray(times, "datetime64[h]") == when.astype("datetime64[h]")) & (np.asarray(data["flag"][:]) == 0)
-        chosen &= np.asarray([n in (short,) for n in names])[np.asarray(data["variable"][:], int)]
+        chosen &= np.array([n == short for n in names])[np.asarray(data["variable"][:], int)]
         if level is not None:
-            chosen &= np.abs(np.ma.filled(data["pressure_level"][:], 0) - level) < 0.5
+            chosen &= np.abs(np.ma.filled(data["air_pressure"][:], 0) - level) < 0.5
         longitude = (np.asarray(data["longitude"][:])[chosen] + 180) % 360 - 180
         return longitude, np.asarray(data["latitude"][:])[chosen], np.asarray(data["value"][:])[chosen] * LOOKS[short][1]
 
@@ -218,14 +218,14 @@ def maps(asked):
             image = draw(axis, truth, np.full((len(truth.latitude), len(truth.longitude)), np.nan) if field is None else field, colours, limits, coast)
             if field is None:
                 longitude, latitude, value = sighted(asked.run, key, when)
-                axis.scatter(longitude, latitude, 3, value, cmap=colours, vmin=limits[0], vmax=limits[1], linewidths=0)
+                axis.scatter(longitude, latitude, 7, value, cmap=colours, vmin=limits[0], vmax=limits[1], linewidths=0)
             if title in ("truth", "spread", "error of the mean"):
                 figure.colorbar(image, ax=axis, fraction=0.04, pad=0.02).ax.tick_params(labelsize=6)
             if number == 0:
                 axis.set_title(title)
         line[0].set_ylabel(look(key)[3].replace(" at ", "\nat ").replace(" (", "\n("), fontsize=7)
     figure.suptitle(str(when)[:13], x=0.01, ha="left", fontsize=9)
-    figure.savefig(asked.out)
+    figure.savefig(asked.out, dpi=90)
 
 
 def animation(asked):
@@ -309,8 +309,9 @@ def scores(asked):
         axis.axvspan(axis.get_xlim()[0], min(0, axis.get_xlim()[1]), color="0.95", zorder=0, lw=0)
         axis.set(title=words_of(c), xlabel="hours since the last observation", ylim=(0, None))
         axis.margins(x=0)
-    axes[0].legend(fontsize=7, title="error of the mean; dashes: spread", title_fontsize=7)
-    figure.suptitle(asked.region, x=0.01, ha="left", fontsize=9)
+    figure.suptitle(f"{asked.region}: error of the mean; dashes: spread", x=0.01, ha="left", fontsize=9)
+    lines, names = axes[0].get_legend_handles_labels()
+    figure.legend(lines, names, loc="upper right", ncol=len(names), fontsize=7)
     figure.savefig(asked.out)
 
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "commands.hpp"
 #include "data/statistics.hpp"
+#include "evaluate/observed.hpp"
 #include "evaluate/report.hpp"
 
 #include <sda/core/progress.hpp>
@@ -56,6 +57,17 @@ std::vector<char> sea_of(settings const& s, archive const& truth) {
   return sea;
 }
 
+// What the run named, or else the first, had observed; nothing if it did not observe.
+std::optional<observed_run> observations_of(settings const& s, std::string const& first) {
+  trajectories const run(s.observations.empty() ? first : s.observations);
+  if (s.statistics.empty() || run.about().value(nlohmann::json::json_pointer("/observations/hours"), 0) <= 0) {
+    sda::require(s.observations.empty(), s.statistics.empty() ? "--observations needs --statistics, too" : s.observations + " has observed nothing");
+    return {};
+  }
+  auto const data = std::make_shared<archive const>(s.truth, run.channels(), s.truth_member - 1);
+  return observed_by(run.about(), data, read_statistics(s.statistics, run.channels()), sea_of(s, *data));
+}
+
 std::string joined(std::vector<std::string> const& words) {
   std::string out;
   for (auto const& w : words) out += (out.empty() ? "" : ", ") + w;
@@ -75,6 +87,9 @@ void run_evaluate(settings const& s, run_options const& run) {
   against.sea = sea_of(s, *against.truth);
   if (!s.climate.empty()) against.normal.emplace(s.climate, channels);
   auto const deviations = s.statistics.empty() ? std::vector<double>() : read_statistics(s.statistics, channels).deviation;
+  auto const seen = observations_of(s, methods.front().second.front());
+  if (seen)
+    against.seen = [&, list = channels.list()](hours t, index_t c) { return seen->points(t, list[std::size_t(c)]); };
 
   std::vector<evaluation> results;
   for (auto const& [name, folders] : methods) {
@@ -84,6 +99,7 @@ void run_evaluate(settings const& s, run_options const& run) {
       bar->at(long(done));
     };
     results.push_back(evaluate(name, folders, against, {s.members, s.physics_every, s.degrees, sda::key{run.seed}, progress}));
+    if (seen) results.back().left_out = at_left_out(trajectories(folders.front(), s.members), *seen);
     if (auto const n = results.back().passed_over; n > 0) std::fprintf(stderr, "%s: there is no truth for %td of its hours\n", name.c_str(), n);
   }
   report_words const words{joined(s.truth), s.climate, s.observations, run.line};
@@ -102,6 +118,7 @@ command const evaluate_runs("evaluate", "scores, spectra and balances of ensembl
   app.add_option("--levels", s->levels, "pressure levels, hPa; none: those of the first run")->delimiter(',');
   app.add_option("--climate", s->climate, "file of `appa climate`, for correlations of anomalies")->check(CLI::ExistingFile);
   app.add_option("--statistics", s->statistics, "file of `appa stats`, for errors of standardised fields")->check(CLI::ExistingFile);
+  app.add_option("--observations", s->observations, "folder of the run whose observations tell what was not observed, and what was left out;\nnone: the first run's, if there are statistics");
   app.add_option("--land-sea-mask", s->land, "files of the land-sea mask, for scores over the ocean; none: where the truth's sea has a temperature")->delimiter(',');
   app.add_option("--physics-every", s->physics_every, "states from one whose spectra and balances are looked at to the next; 0: never")->check(CLI::NonNegativeNumber);
   app.add_option("--degrees", s->degrees, "of spectra; 0: those that the grid has exactly")->check(CLI::NonNegativeNumber);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 namespace appa {
 
@@ -44,19 +45,29 @@ void write_climate(std::string const& path, archive const& data, period const& o
 
 climate::climate(std::string const& path, channel_set const& channels) : data_({path}, channels) {}
 
-hours climate::stands_for(hours t) const {
+climate::between climate::stands_for(hours t) const {
   date const d = date_of(t);
-  auto const apart = [](int a, int b, int round) { return std::min(std::abs(a - b), round - std::abs(a - b)); };
-  auto const distance = [&](hours known) {
-    date const k = date_of(known);
-    return std::pair{apart(k.month, d.month, 12), apart(k.hour, d.hour, 24)};
+  auto const from = [](int a, int b, int round) { return (b - a + round) % round; };   // on the way round
+  auto const month_of = [](hours known) { return date_of(known).month; };
+  auto const apart = [&](hours known) { return std::min(from(month_of(known), d.month, 12), from(d.month, month_of(known), 12)); };
+  auto const& times = data_.times();
+  int const month = month_of(*std::min_element(times.begin(), times.end(), [&](hours a, hours b) { return apart(a) < apart(b); }));
+  std::vector<hours> of_month;
+  std::copy_if(times.begin(), times.end(), std::back_inserter(of_month), [&](hours known) { return month_of(known) == month; });
+  auto const nearest = [&](auto const& distance) {
+    return *std::min_element(of_month.begin(), of_month.end(), [&](hours a, hours b) { return distance(date_of(a).hour) < distance(date_of(b).hour); });
   };
-  return *std::min_element(data_.times().begin(), data_.times().end(), [&](hours a, hours b) { return distance(a) < distance(b); });
+  hours const before = nearest([&](int hour) { return from(hour, d.hour, 24); }), after = nearest([&](int hour) { return from(d.hour, hour, 24); });
+  int const passed = from(date_of(before).hour, d.hour, 24), left = from(d.hour, date_of(after).hour, 24);
+  return {before, after, passed + left > 0 ? double(passed) / (passed + left) : 0};
 }
 
 std::vector<float> climate::at(hours t) const {
-  std::vector<float> out(std::size_t(data_.channels().size() * data_.where().points()));
-  data_.read(stands_for(t), 1, 1, out.data());
+  auto const [before, after, part] = stands_for(t);
+  std::vector<float> out(std::size_t(data_.channels().size() * data_.where().points())), next(part > 0 ? out.size() : 0);
+  data_.read(before, 1, 1, out.data());
+  if (part > 0) data_.read(after, 1, 1, next.data());
+  for (std::size_t i = 0; i < next.size(); ++i) out[i] = float((1 - part) * double(out[i]) + part * double(next[i]));
   return out;
 }
 

@@ -12,14 +12,18 @@ namespace appa {
 void write_climate(std::string const& path, archive const& data, period const& over, int step, std::string const& command,
                    std::function<void(index_t done, index_t all)> const& progress = {});
 
-/// Such a file, asked for the mean state of an hour: that of the nearest month and, in it, the nearest time of day.
+/// Such a file, asked for the mean state of an hour: that of the nearest month, between its times of day linearly.
 class climate {
  public:
   climate(std::string const& path, channel_set const& channels);
 
   grid const& where() const { return data_.where(); }
-  /// The time in the file that stands for an hour.
-  hours stands_for(hours t) const;
+  /// The times in the file between whose times of day an hour lies, and how far it is on the way; the same time twice if there is one.
+  struct between {
+    hours before, after;
+    double part;
+  };
+  between stands_for(hours t) const;
   /// channels x points numbers.
   std::vector<float> at(hours t) const;
 

@@ -31,6 +31,7 @@ class harmonics {
   index_t size() const { return index_t(truncation_ + 1) * (truncation_ + 2) / 2; }
   index_t points() const { return index_t(rows_.sines.size()) * width_; }
   std::vector<double> const& sines() const { return rows_.sines; }
+  std::vector<double> const& weights() const { return rows_.weights; }   // of rows, by quadrature
   index_t index(int l, int m) const { return index_t(m) * (2 * truncation_ + 3 - m) / 2 + (l - m); }
 
   Eigen::MatrixXd synthesise(Eigen::MatrixXd const& spectra) const;
