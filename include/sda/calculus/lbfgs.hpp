@@ -23,8 +23,8 @@ struct lbfgs {
   int memory = 10;           // pairs kept
   int trials = 30;           // evaluations a line search may take
 
-  template <State S, Objective<S> J> S operator()(J const& cost, S x) const {
-    search<S, J> run{*this, cost, x, zeros_like(x), zeros_like(x)};
+  template <State S, Objective<S> J> S operator()(J const& cost, S const& start) const {
+    search<S, J> run{*this, cost, clone(start), zeros_like(start), zeros_like(start)};
     run.begin();
     for (int i = 0; i < iterations && run.unsolved(); ++i) run.advance();
     return std::move(run.x);

@@ -52,7 +52,8 @@ struct gauss_newton {
   int outer = 5;
   cg solve{50, 1e-8};
 
-  template <class B, State X, class O> X operator()(variational_problem<B, X, O> const& p, X x) const {
+  template <class B, State X, class O> X operator()(variational_problem<B, X, O> const& p, X const& start) const {
+    X x = clone(start);
     for (int i = 0; i < outer; ++i) {
       auto const at = linearize(p.seen.op, x);
       X downhill = p.error.solve(p.difference(p.background, x));
@@ -73,7 +74,7 @@ struct gauss_newton {
 template <class B> struct three_d_var {
   B error;
   gauss_newton minimise{};
-  template <State X, class O> void analyse(X& e, O const& seen, key) const { e = minimise(variational_problem{e, error, seen}, e); }
+  template <State X, class O> void analyse(X& e, O const& seen, key) const { e = minimise(variational_problem{clone(e), error, seen}, e); }
 };
 template <class B> three_d_var(B) -> three_d_var<B>;
 template <class B> three_d_var(B, gauss_newton) -> three_d_var<B>;
@@ -85,7 +86,7 @@ template <State X, class B> struct optimal_interpolation {
   gauss_newton minimise{};
   template <class O> void analyse(X& e, O const& seen, key) const {
     lincomb(e, term{1.0, background});
-    e = minimise(variational_problem{background, error, seen}, std::move(e));
+    e = minimise(variational_problem{clone(background), error, seen}, e);
   }
 };
 template <class X, class B> optimal_interpolation(X, B) -> optimal_interpolation<X, B>;
