@@ -77,7 +77,7 @@ template <index_t Finish> estimator score_smoother(parameters& p, benchmark_task
   how.gamma = p.get("gamma", how.gamma), how.zeta = p.get("zeta", how.zeta);
   how.sampler = p.get("sampler", how.sampler), how.schedule = p.get("schedule", how.schedule), how.steps = p.get("steps", how.steps);
   how.sigma_min = p.get("sigma-min", how.sigma_min), how.sigma_max = p.get("sigma-max", how.sigma_max);
-  how.corrections = p.get("corrections", how.corrections), how.corrector = p.get("corrector", how.corrector), how.tau = p.get("tau", how.tau);
+  how.corrections = p.get("corrections", how.corrections), how.corrector = p.get("corrector", how.corrector), how.tau = p.get("tau", how.tau), how.limit = p.get("limit", how.limit);
   how.stride = p.get("stride", how.stride == 1 && task.where.length == 50 ? index_t{3} : how.stride);
   how.finish = p.get("finish", how.finish > 0 ? how.finish : Finish), how.model_error = p.get("model-error", how.model_error);
   return [=](scene const& s, sda::key k) {

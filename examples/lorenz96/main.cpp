@@ -40,6 +40,7 @@ void smoother_options(CLI::App& app, smoother_settings& s) {
   option("--corrections", s.corrections, "Langevin corrections after each step");
   option("--corrector", s.corrector, "langevin, adaptive (SDA's step rule) or renoising");
   option("--tau", s.tau, "size of a correction");
+  option("--limit", s.limit, "longest step of an adaptive correction; few sampling steps want 2");
   option("--guidance", s.guidance, "mmps, gamma (SDA's likelihood), gamma-free (the same without network Jacobian), dps or none");
   option("--solver", s.solver, "gmres, cg or bicgstab, for mmps");
   option("--iterations", s.iterations, "of the solver");

@@ -40,7 +40,7 @@ template <class F> S with_sampler(smoother_settings const& s, F const& f) {
     int const n = int(s.corrections);
     if (n == 0) return f(predictor);
     if (s.corrector == "langevin") return f(sda::pc{predictor, sda::langevin{s.tau}, n, sda::correcting::after});
-    if (s.corrector == "adaptive") return f(sda::pc{predictor, sda::adaptive_langevin{s.tau}, n, sda::correcting::after});
+    if (s.corrector == "adaptive") return f(sda::pc{predictor, sda::adaptive_langevin{s.tau, s.limit}, n, sda::correcting::after});
     sda::require(s.corrector == "renoising", "--corrector ", s.corrector, ": langevin, adaptive or renoising");
     return f(sda::pc{predictor, sda::renoising{s.tau}, n, sda::correcting::after});
   };

@@ -19,7 +19,7 @@ struct smoother_settings {
   index_t steps = 128;
   index_t corrections = 1;
   std::string corrector = "adaptive";
-  double tau = 1;
+  double tau = 1, limit = std::numeric_limits<double>::infinity();   // size of a correction; the longest step of an adaptive one
   std::string guidance = "gamma";
   std::string solver = "gmres";
   index_t iterations = 3;

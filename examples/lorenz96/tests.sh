@@ -147,6 +147,9 @@ case_threads() {
 case_finish() {
   works assimilate --ring 12 --length 20 --windows 1 --prior gaussian --steps 16 --members 4 --sites every:2 --guidance mmps --corrections 0 --finish 12
   awk '/^score, finished/ {finished = $5} /^score smoother/ {found = $5} END {exit !(finished < 0.6 * found)}' out.txt || die "$(cat out.txt)"
+  works benchmark --task half:ring=12,length=20 --prior gaussian --cycles 20 --members 4 --steps 16 --guidance mmps --corrections 0 --schedule rectified \
+    --methods score,finished:finish=12
+  awk '$1 == "finished" {finished = $3} $1 == "score" {found = $3} END {exit !(finished < 0.6 * found)}' out.txt || die "$(cat out.txt)"
   fails "--finish 3, --model-error 0" assimilate "${small[@]}" "${gaussian[@]}" --finish 3 --model-error 0 --out a.nc
 }
 # The same weights serve rings of any size.
