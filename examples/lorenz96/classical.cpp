@@ -163,7 +163,7 @@ std::vector<benchmark_method> classical_methods() {
                    [](parameters& p, tuned const& c) { return sda::eakf{{}, {}, inflated(p, c), p.get("shuffle", 1) != 0}; }, near_and_between),
       {"4dvar", "strong-constraint 4D-Var, cycled; background covariance a share of the climate's", four_d_var},
       ensemble_method("pf", "bootstrap particle filter, resampled particles moved by a share of their spread", {{3000}}, [](parameters& p, tuned const&, auto&) {
-        return regularised_particle_filter{p.get("bandwidth", 0.4)};
+        return regularised_particle_filter{p.get("bandwidth", 0.8)};
       }),
       {"enks", "ensemble smoother: an ETKF of present and past", ensemble_smoother},
       {"ienks", "iterative ensemble Kalman smoother", iterative},
