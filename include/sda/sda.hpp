@@ -78,6 +78,7 @@
 #include <sda/guidance/spread.hpp>
 #include <sda/guidance/tmpd.hpp>
 
+#include <sda/trajectory/alternating.hpp>
 #include <sda/trajectory/communicator.hpp>
 #include <sda/trajectory/window.hpp>
 #include <sda/trajectory/window_plan.hpp>

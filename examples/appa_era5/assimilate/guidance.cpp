@@ -29,8 +29,7 @@ struct any_solver {
   guidance_options o;
 
   template <class A, class M = sda::identity> at::Tensor operator()(A const& a, at::Tensor const& b, M const& m = {}) const {
-    return solve(
-        o, [&](at::Tensor const& v) { return a(v); }, b, [&](at::Tensor const& v) -> at::Tensor { return m(v); });
+    return solve(o, [&](at::Tensor const& v) { return a(v); }, b, [&](at::Tensor const& v) -> at::Tensor { return m(v); });
   }
 };
 

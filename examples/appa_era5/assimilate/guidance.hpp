@@ -26,7 +26,7 @@ struct any_prior {
 };
 template <class D> any_prior erased(D denoiser, std::shared_ptr<tally> spent = {}) {
   auto const kept = std::make_shared<D const>(std::move(denoiser));
-  auto const count = [spent](std::atomic<index_t> tally::*what) {
+  auto const count = [spent](std::atomic<index_t> tally::* what) {
     if (spent) ++(spent.get()->*what);
   };
   return {[=](at::Tensor const& x, sda::level l) {

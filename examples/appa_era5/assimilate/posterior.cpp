@@ -28,14 +28,15 @@ void from_json(nlohmann::json const& j, drawing& d) {
     option(s, "delta", o.delta), option(s, "eta", o.eta);
   }
   auto const w = part("windows");
-  option(w, "join", d.windows.join), option(w, "overlap", d.windows.overlap), option(w, "passes", d.windows.passes), option(w, "held", d.windows.held);
+  option(w, "join", d.windows.join), option(w, "start", d.windows.start), option(w, "overlap", d.windows.overlap);
+  option(w, "passes", d.windows.passes), option(w, "held", d.windows.held);
   option(j, "memory", d.memory);
 }
 
 namespace {
 
 sda::window_mode mode_of(std::string const& join) {
-  if (join == "symmetrical") return sda::window_mode::symmetric;
+  if (join == "symmetrical" || join == "alternating") return sda::window_mode::symmetric;
   if (join == "causal") return sda::window_mode::causal;
   require(join == "average", "windows.join is symmetrical, causal, average or alternating, not ", join);
   return sda::window_mode::average;
@@ -76,7 +77,8 @@ class task {
       }
     }
     auto const joined = [&](std::vector<at::Tensor> const& all) { return all.empty() ? like(0) : at::cat(all, 1); };
-    return {window_sight(std::move(parts), length, system_.numbers(), d_.memory * 1e9, spent_), joined(values), sda::diagonal_error(joined(variances))};
+    return {window_sight(std::move(parts), length, system_.numbers(), d_.memory * 1e9, spent_), joined(values),
+            sda::diagonal_error(joined(variances))};
   }
 
   at::Tensor together(sda::key k, any_communicator const& ranks, watcher const& watch) const;
@@ -139,35 +141,42 @@ at::Tensor task::together(sda::key k, any_communicator const& ranks, watcher con
 at::Tensor task::alternating(sda::key k, any_communicator const& ranks, watcher const& watch) const {
   index_t const size = system_.length(), held = d_.windows.held < 0 ? std::max<index_t>(1, size / 4) : d_.windows.held;
   sda::alternating_plan const plan{std::max(states_, size), size, held};
-  index_t const draws = std::ssize(plan.forward()) + d_.windows.passes;  // what one rank does, if there is one for each window
+  bool const forward = d_.windows.start == "forward";
+  index_t const draws = (forward ? std::ssize(plan.forward()) : 1) + d_.windows.passes;  // what one rank does, if there is one for each window
   index_t done = 0;
+  auto const step = [&](index_t i, index_t n) {
+    if (watch) watch(std::min(done, draws - 1) * n + i, draws * n);
+    done += i == n;
+  };
   auto const redraw = [&](sda::held_window const& w, at::Tensor const& x, sda::key at) {
     std::map<index_t, at::Tensor> also;
     for (index_t s = 0; s < size; ++s)
       if (w.holds(w.first + s)) also[w.first + s] = x.narrow(1, s * system_.numbers(), system_.numbers());
     auto const d = guided(prior(w.first), observe(w.first, size, also), d_.guidance, at.fold(1));
-    return run(d_.sampler, system_.schedule, d, like(size), at.fold(0), {}, {}, [&](index_t i, index_t n) {
-      if (watch) watch(std::min(done, draws - 1) * n + i, draws * n);
-      if (i == n) ++done;
-    });
+    return run(d_.sampler, system_.schedule, d, like(size), at.fold(0), {}, {}, step);
   };
-  return sda::alternating{plan, system_.numbers(), redraw, ranks}(like(size), d_.windows.passes, k);
+  sda::alternating const scheme{plan, system_.numbers(), redraw, ranks};
+  if (forward) return scheme(like(size), d_.windows.passes, k);
+  auto x = together(k.fold(0), ranks, step).narrow(1, 0, plan.steps * system_.numbers()).contiguous();
+  for (index_t p = 1; p <= d_.windows.passes; ++p) scheme.pass(x, p, k);
+  return x;
 }
 
 }  // namespace
 
 void check(drawing const& d, index_t length) {
   bool const alternates = d.windows.join == "alternating";
-  if (!alternates) (void)mode_of(d.windows.join);
+  (void)mode_of(d.windows.join);
+  require(d.windows.start == "forward" || d.windows.start == "together", "windows.start is forward or together, not ", d.windows.start);
   require(d.windows.overlap < length, "windows of ", length, " states cannot share ", d.windows.overlap);
-  require(d.windows.passes >= 0 && d.windows.held != 0 && 3 * d.windows.held <= length, "alternating windows of ", length, " states: ",
-          d.windows.passes, " passes, ", d.windows.held, " states held");
+  require(d.windows.passes >= 0 && d.windows.held != 0 && 3 * d.windows.held <= length, "alternating windows of ", length,
+          " states: ", d.windows.passes, " passes, ", d.windows.held, " states held");
   require(d.guidance.around == "windows" || d.guidance.around == "trajectory", "guidance.around is windows or trajectory, not ", d.guidance.around);
   require(!alternates || d.guidance.around == "windows", "alternating windows are guided one by one: guidance.around is windows");
   require(!alternates || d.guidance.name != "none", "alternating windows are held by guidance: it cannot be none");
   require(!alternates || d.sampler.name != "repaint", "repaint does not go with alternating windows");
-  require((d.guidance.name == "daps") == (d.sampler.name == "annealing"), "guidance daps and the sampler annealing go together, not ", d.guidance.name,
-          " and ", d.sampler.name);
+  require((d.guidance.name == "daps") == (d.sampler.name == "annealing"), "guidance daps and the sampler annealing go together, not ",
+          d.guidance.name, " and ", d.sampler.name);
   require(d.sampler.steps > 0 && d.sampler.corrections >= 0 && d.guidance.iterations >= 0 && d.memory >= 0, "a drawing of ", d.sampler.steps,
           " steps, ", d.sampler.corrections, " corrections, ", d.guidance.iterations, " iterations and ", d.memory, " GB");
 }

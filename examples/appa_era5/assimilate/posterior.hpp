@@ -29,9 +29,9 @@ struct conditions {
 struct guidance_options {
   std::string name = "mmps", solver = "gmres", solve_in = "observations", optimiser = "gauss_newton";
   int iterations = 2;
-  double tolerance = 0;         // of the solver: stops before `iterations`
-  bool preconditioned = false;  // by the observations' own variances
-  double gamma = 1e-2, zeta = 1, lambda = 8, rate = 0.05;
+  double tolerance = 0;                                 // of the solver: stops before `iterations`
+  bool preconditioned = false;                          // by the observations' own variances
+  double gamma = 1, zeta = 1, lambda = 8, rate = 0.05;  // gamma far below 1 overshoots where observations are precise
   std::string around = "windows";  // or trajectory: after the windows are joined, when all observations speak to all windows that see them
 };
 /// How a trajectory is drawn.
@@ -49,11 +49,12 @@ struct sampler_options {
 };
 /// How windows make a trajectory.
 ///   symmetrical, causal, average   windows are denoised together and joined (published)
-///   alternating                    windows are drawn one after the other, then `passes` times anew between strips of `held` states
+///   alternating                    windows are drawn one after the other (`start` forward), or joined symmetrically (together), then
+///                                  `passes` times anew between strips of `held` states
 struct window_options {
-  std::string join = "symmetrical";
-  index_t overlap = -1;             // states that windows share; -1: half of them
-  index_t passes = 2, held = -1;    // -1: a quarter of the window
+  std::string join = "symmetrical", start = "forward";
+  index_t overlap = -1;           // states that windows share; -1: half of them
+  index_t passes = 2, held = -1;  // -1: a quarter of the window
 };
 struct drawing {
   guidance_options guidance;

@@ -77,7 +77,7 @@ class window_sight {
   friend class linear_sight;
   at::Tensor state(at::Tensor const& z, std::size_t part) const;
   at::Tensor seen(at::Tensor const& u, std::size_t part) const { return u.narrow(1, offsets_[part], offsets_[part + 1] - offsets_[part]); }
-  void count(std::atomic<index_t> tally::*what) const {
+  void count(std::atomic<index_t> tally::* what) const {
     if (spent_) ++(spent_.get()->*what);
   }
 

@@ -41,16 +41,16 @@ struct trained_system {
   statistics standard;
   latent_scale scale;
   std::function<sda::level(double)> schedule;
-  int step = 1;                         // hours between the states of a window
+  int step = 1;  // hours between the states of a window
   std::shared_ptr<cae> space;
   std::shared_ptr<vidit> net;
   at::Device device = at::kCPU;
-  at::ScalarType type = at::kFloat;     // networks compute in
+  at::ScalarType type = at::kFloat;  // networks compute in
 
-  index_t length() const { return net->options.blanket_size; }                // states in a window
-  index_t tokens() const { return space->cells()[0] * space->cells()[1]; }    // of a state's latents,
-  index_t latents() const { return space->latents(); }                        // and the channels of a token
-  index_t numbers() const { return tokens() * latents(); }                    // of a state's latents
+  index_t length() const { return net->options.blanket_size; }              // states in a window
+  index_t tokens() const { return space->cells()[0] * space->cells()[1]; }  // of a state's latents,
+  index_t latents() const { return space->latents(); }                      // and the channels of a token
+  index_t numbers() const { return tokens() * latents(); }                  // of a state's latents
 
   /// Dates of states from `first`, [states, 4].
   at::Tensor dates(hours first, index_t states) const;

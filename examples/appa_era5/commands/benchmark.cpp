@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sys/resource.h>
 
-#include <sda/torch.hpp>
+#include <sda/torch/pushed.hpp>
 
 #include <chrono>
 #include <cstdio>
+#include <numeric>
 
+#include "assimilate/decoder_part.hpp"
 #include "commands.hpp"
 #include "network/latent_prior.hpp"
 #include "network/operations.hpp"
@@ -67,13 +69,32 @@ void report(char const* what, double operations, cost const& c, cost const& prod
   std::fflush(stdout);
 }
 
+/// A decoded state seen whole, and one product with its Jacobian each way, as assimilation streams them: nothing is kept in between.
+void decoder_products(settings const& s, run_options const& run, cost const& product) {
+  cae_options o;
+  o.lat_channels = s.channels, o.checkpointing = true;
+  auto const net = std::make_shared<cae>(o);
+  net->initialise(sda::key{run.seed});
+  net->eval();
+  for (auto const& p : net->parameters()) p.set_requires_grad(false);
+  std::vector<index_t> all(std::size_t(o.shape[0] * o.shape[1] * o.in_channels));
+  std::iota(all.begin(), all.end(), index_t{0});
+  decoder_part const decode(net, all);
+  auto const z = at::randn({1, net->cells()[0] * net->cells()[1], s.channels}), v = at::randn_like(z);
+  double const once = operations_of(o);
+  at::Tensor u;
+  report("decoder forward, dual numbers", 2 * once, cost_of([&] { u = sda::push_forward(decode, z, v).jvp; }), product);
+  report("decoder forward and back", 3 * once, cost_of([&] { sda::traced(decode, z).vjp(u); }), product);
+}
+
 void run_benchmark(settings const& s, run_options const& run) {
   at::set_num_threads(run.threads > 0 ? run.threads : int(std::thread::hardware_concurrency()));
   torch::NoGradGuard const off;
   cost const product = product_cost();
   std::printf("%d threads, a product of matrices at %.1f GFLOP/s, %.1f per second of a processor\n", at::get_num_threads(), 1e3 / product.clock,
               1e3 / product.processor);
-  if (s.module != "denoiser") {
+  if (s.module == "decoder") decoder_products(s, run, product);
+  if (s.module == "all" || s.module == "autoencoder") {
     cae_options o;
     o.lat_channels = s.channels;
     cae net(o);
@@ -84,7 +105,7 @@ void run_benchmark(settings const& s, run_options const& run) {
     report("encode 71 x 721 x 1440", operations_of(o), cost_of([&] { z = net.encode(x); }), product);
     report("decode 71 x 721 x 1440", operations_of(o), cost_of([&] { net.decode(z); }), product);
   }
-  if (s.module != "autoencoder") {
+  if (s.module == "all" || s.module == "denoiser") {
     vidit_options o;
     o.state[2] = s.channels, o.hid_blocks = s.blocks;
     auto const net = std::make_shared<vidit>(o);
@@ -99,7 +120,7 @@ void run_benchmark(settings const& s, run_options const& run) {
 
 command const benchmark("benchmark", "the published networks at full size on this machine", [](CLI::App& app, run_options const& run) {
   auto s = std::make_shared<settings>();
-  app.add_option("--module", s->module, "what to time")->check(CLI::IsMember({"all", "autoencoder", "denoiser"}));
+  app.add_option("--module", s->module, "what to time")->check(CLI::IsMember({"all", "autoencoder", "decoder", "denoiser"}));
   app.add_option("--channels", s->channels, "of latents")->check(CLI::PositiveNumber);
   app.add_option("--blocks", s->blocks, "of the transformer")->check(CLI::PositiveNumber);
   app.callback([s, &run] { run_benchmark(*s, run); });

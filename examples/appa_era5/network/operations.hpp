@@ -21,13 +21,20 @@ inline double operations_of(cae_options const& o) {
   return total;
 }
 
-/// Operations of all linear maps and of full attention.
+/// Tokens of a window.
+inline double tokens_of(vidit_options const& o) {
+  return double(o.blanket_size / o.patch_size[0] * (o.state[0] / o.patch_size[1]) * (o.state[1] / o.patch_size[2]));
+}
+/// Operations of full attention.
+inline double attention_operations_of(vidit_options const& o) {
+  return double(o.hid_blocks) * 4 * tokens_of(o) * tokens_of(o) * double(o.hid_channels);
+}
+/// ... and of all linear maps with it.
 inline double operations_of(vidit_options const& o) {
-  double const tokens = double(o.blanket_size / o.patch_size[0] * (o.state[0] / o.patch_size[1]) * (o.state[1] / o.patch_size[2]));
   double const width = double(o.hid_channels), patch = double(o.patch_size[0] * o.patch_size[1] * o.patch_size[2]), channels = double(o.state[2]);
   double const maps = patch * (channels + 4 * double(o.blanket_size)) * width + patch * channels * width + 3 * width * width +
                       double(o.hid_blocks) * (4 + 2 * double(o.ffn_factor)) * width * width;
-  return 2 * tokens * maps + double(o.hid_blocks) * 4 * tokens * tokens * width;
+  return 2 * tokens_of(o) * maps + attention_operations_of(o);
 }
 
 }  // namespace appa

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "assimilate/estimate.hpp"
+
+#include "assimilate/guidance.hpp"
+#include "network/operations.hpp"
+
+#include <sda/calculus/schedule.hpp>
+#include <sda/core/progress.hpp>
+#include <sda/trajectory/alternating.hpp>
+#include <sda/trajectory/window_plan.hpp>
+
+#include <chrono>
+#include <numeric>
+
+namespace appa {
+
+namespace {
+
+// What a guided evaluation of a window costs beside one denoised window and one decoded state.
+struct guidance_cost {
+  index_t denoised = 0, denoiser_vjps = 0, decoded = 0, decoder_vjps = 0, decoder_jvps = 0;
+  index_t vectors = 0;  // of a solver, as long as there are observations
+};
+guidance_cost cost_of(guidance_options const& o) {
+  index_t const n = o.solver == "bicgstab" ? 2 * o.iterations : o.iterations, basis = o.solver == "gmres" ? o.iterations : 4;
+  auto const& g = o.name;
+  if (g == "none") return {};
+  if (g == "mmps") return {0, n + 1, 0, n + 1, n, o.solve_in == "observations" ? basis + 3 : 1};
+  if (g == "sda" || g == "dps") return {0, 1, 0, 1, 0, 1};
+  if (g == "w2c") return {0, 0, 0, 1, 0, 1};
+  if (g == "pigdm") return {0, 1, 0, n + 1, n, basis + 3};
+  if (g == "tmpd") return {0, 2, 0, n + 1, n, basis + 3};
+  if (g == "jfps" || g == "diffpir") return {0, 0, 0, n + 1, n, o.solve_in == "observations" ? basis + 3 : 1};
+  if (g == "daps") return {4, 0, 0, o.iterations + 1, o.iterations, 6};
+  index_t const inner = o.optimiser == "gauss_newton" ? 10 : o.optimiser == "gradient_descent" ? 1 : 0;  // products with the Hessian
+  return {0, 0, o.iterations, o.iterations * (1 + inner), o.iterations * inner, 3};
+}
+
+// Evaluations of a run of the sampler, of windows that are drawn together.
+index_t evaluations_of(sampler_options const& o) {
+  auto const levels = levels_of(o, sda::rectified{});
+  index_t steps = 0;
+  for (std::size_t i = 0; i + 1 < levels.size(); ++i) steps += levels[i + 1].sigma < levels[i].sigma;
+  if (o.name == "pc") return steps * (1 + o.corrections);
+  if (o.name == "heun") return 2 * steps;
+  bool const starts_up = o.name == "adams_bashforth" || o.name == "velocity" || o.name.find("exponential") == 0 || o.name == "rotation";
+  return steps + (starts_up ? o.order == 4 ? 5 : o.order - 1 : 0);
+}
+
+index_t numbers_in(torch::nn::Module const& net) {
+  index_t total = 0;
+  for (auto const& p : net.parameters()) total += p.numel();
+  return total;
+}
+
+// Pixels of level i of the decoder.
+double pixels_of(cae_options const& o, std::size_t i) {
+  index_t const f = o.resize, h = (o.shape[0] + f - 1) / f * f, w = (o.shape[1] + f - 1) / f * f + 2 * f;
+  return double((h / o.patch_size[0] >> i) * (w / o.patch_size[1] >> i));
+}
+
+// Numbers alive while a state goes back through the decoder: those that autograd keeps, those of the block being worked on, and fields.
+double numbers_of_decoder(cae_options const& o) {
+  double kept = 0, block = 0;
+  for (std::size_t i = 0; i < o.hid_channels.size(); ++i) {
+    double const n = pixels_of(o, i) * double(o.hid_channels[i]), blocks = double(o.hid_blocks[i]), hidden = double(o.ffn_factor);
+    kept += n * (o.checkpointing ? blocks + 2 : (2 + 2 * hidden) * blocks + 2);
+    block = std::max(block, n * (4 + 2 * hidden));
+  }
+  return kept + block + 3 * pixels_of(o, 0) * double(o.patch_size[0] * o.patch_size[1] * o.in_channels);
+}
+// ... while a window goes back through the transformer.
+double numbers_of_denoiser(vidit_options const& o) {
+  double const stream = tokens_of(o) * double(o.hid_channels), block = stream * (18 + 3 * double(o.ffn_factor));
+  return (o.checkpointing ? double(o.hid_blocks) * stream + block : double(o.hid_blocks) * block) + 6 * stream + 4 * double(1 << 22);
+}
+
+// Windows with the states of each that are seen: first state, and which of its states count.
+struct seen_window {
+  index_t first;
+  std::vector<index_t> states;  // of the trajectory, not held
+};
+std::vector<seen_window> windows_of(planned_run const& run) {
+  std::vector<seen_window> out;
+  index_t const size = run.net.blanket_size;
+  auto const add = [&](index_t first, index_t length, auto const& counts) {
+    seen_window w{first, {}};
+    for (index_t s = first; s < first + length; ++s)
+      if (counts(s)) w.states.push_back(s);
+    out.push_back(std::move(w));
+  };
+  if (run.how.windows.join == "alternating") {
+    index_t const held = run.how.windows.held < 0 ? std::max<index_t>(1, size / 4) : run.how.windows.held;
+    sda::alternating_plan const plan{std::max(run.states, size), size, held};
+    auto const drawn = [&](auto const& windows) {
+      for (auto const& w : windows) add(w.first, size, [&](index_t s) { return !w.holds(s); });
+    };
+    for (index_t p = 1; p <= run.how.windows.passes; ++p) drawn(plan.pass(p));
+    if (run.how.windows.start == "forward") return drawn(plan.forward()), out;
+  }
+  index_t const stride = size - (run.how.windows.overlap < 0 ? size / 2 : run.how.windows.overlap);
+  index_t const steps = sda::window_plan::tiling_steps(run.states, size, stride), n = (steps - size) / stride + 1;
+  for (index_t w = 0; w < n; ++w) add(w * stride, size, [](index_t) { return true; });
+  return out;
+}
+
+}  // namespace
+
+estimate estimate_of(planned_run const& run) {
+  check(run.how, run.net.blanket_size);
+  auto const windows = windows_of(run);
+  auto const each = cost_of(run.how.guidance);
+  index_t const runs = evaluations_of(run.how.sampler), numbers = run.space.lat_channels * run.net.state[0] * run.net.state[1];
+  auto const count = [&](index_t s) { return s < std::ssize(run.observations) ? run.observations[std::size_t(s)] : 0; };
+  auto const share = [&](index_t s) { return s < std::ssize(run.shares) ? run.shares[std::size_t(s)] : 1.0; };
+  bool const guided = run.how.guidance.name != "none", around = run.how.guidance.around == "trajectory";
+
+  bool const anything = !run.known.empty() || std::any_of(run.observations.begin(), run.observations.end(), [](index_t n) { return n > 0; });
+  estimate e;
+  e.windows = std::ssize(windows);
+  double weighted_states = 0, most = 0, all = 0, largest = 0;  // states decoded, by operations; observations of a window; of the trajectory
+  for (auto const& w : windows) {
+    double seen = 0;
+    for (auto const s : w.states) {
+      bool const first_time = !around || &w == &windows.front() || s >= windows[std::size_t(&w - windows.data()) - 1].first + run.net.blanket_size;
+      if (!guided || count(s) == 0 || !first_time) continue;
+      seen += double(count(s)), weighted_states += share(s), largest = std::max(largest, share(s));
+      e.decoded += runs * (1 + each.decoded), e.decoder_vjps += runs * each.decoder_vjps, e.decoder_jvps += runs * each.decoder_jvps;
+    }
+    for (auto const s : run.known) seen += w.first <= s && s < w.first + run.net.blanket_size ? double(numbers) : 0;
+    e.denoised += runs * (1 + each.denoised);
+    if (seen > 0 || (around && anything)) e.denoiser_vjps += runs * each.denoiser_vjps;
+    most = around ? most + seen : std::max(most, seen);
+  }
+  for (index_t s = 0; s < run.states; ++s) all += double(count(s));
+
+  double const attention = attention_operations_of(run.net), maps = operations_of(run.net) - attention;
+  double const recomputed = run.net.checkpointing ? 1 : 0, again = run.space.checkpointing ? 1 : 0;
+  double const back = maps * (1 + recomputed) + attention * (3 + recomputed);  // attention's tiles are made again in any case
+  double const through = operations_of(run.space) * weighted_states * double(runs);
+  e.operations = double(e.denoised) * (maps + attention) + double(e.denoiser_vjps) * back;
+  e.operations += through * (double(1 + each.decoded) + double(each.decoder_vjps) * (2 + again) + double(each.decoder_jvps) * 2);
+
+  index_t const mine = (e.windows + run.ranks - 1) / run.ranks;
+  e.weights = run.bytes * double(numbers_in(cae(run.space)) + numbers_in(vidit(run.net)));
+  e.denoiser = run.bytes * numbers_of_denoiser(run.net) * (around ? double(mine) : 1);
+  e.decoder = all > 0 && guided ? run.bytes * numbers_of_decoder(run.space) * largest + run.how.memory * 1e9 : 0;
+  // values, variances, what is predicted and the innovation, a direction and a product; and 8 bytes that say where each observation lies
+  e.vectors = run.bytes * most * double(6 + each.vectors) + 8 * all + 12 * run.bytes * double(run.states * numbers);
+  return e;
+}
+
+std::string text(estimate const& e, double rate, index_t members, index_t ranks) {
+  auto const number = [](double x, char const* format) {
+    char out[64];
+    std::snprintf(out, sizeof out, format, x);
+    return std::string(out);
+  };
+  auto const gigabytes = [&](double bytes) { return number(bytes * 1e-9, "%.1f GB"); };
+  return "a member: " + std::to_string(e.windows) + (e.windows == 1 ? " window, " : " windows, ") + std::to_string(e.denoised) +
+         " evaluations of the denoiser, " + std::to_string(e.denoiser_vjps) + " products back through it; " + std::to_string(e.decoded) +
+         " decoded states, " + std::to_string(e.decoder_vjps) + " products back and " + std::to_string(e.decoder_jvps) + " forward; " +
+         number(e.operations * 1e-12, "%.3g TFLOP") + "\nmemory of a rank: " + gigabytes(e.memory()) + " (weights " + gigabytes(e.weights) +
+         ", denoiser " + gigabytes(e.denoiser) + ", decoder " + gigabytes(e.decoder) + ", observations " + gigabytes(e.vectors) +
+         ")\ntime: " + sda::progress::duration(e.seconds(rate, ranks) * double(members)) + " for " + std::to_string(members) + " members on " +
+         std::to_string(ranks) + (ranks == 1 ? " rank" : " ranks") + ", at " + number(rate * 1e-9, "%.3g GFLOP/s") + " each";
+}
+
+double product_rate(index_t n) {
+  auto const a = at::randn({n, n}), b = at::randn({n, n});
+  auto c = at::mm(a, b);
+  double best = 0;
+  for (int i = 0; i < 3; ++i) {
+    auto const begin = std::chrono::steady_clock::now();
+    at::mm_out(c, a, b);
+    best = std::max(best, 2 * double(n * n * n) / std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  }
+  return best;
+}
+
+}  // namespace appa

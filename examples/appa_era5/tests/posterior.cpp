@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "small_system.hpp"
+
+#include "assimilate/estimate.hpp"
+#include "network/operations.hpp"
+
+#include <sda/trajectory/thread_communicator.hpp>
+
+using namespace appa;
+using namespace sda_test;
+using sda::key;
+
+namespace {
+
+hours const first = hours_of({2020, 2, 28, 20});
+
+conditions seen_here_and_there(trained_system const& s, index_t states) {
+  conditions c;
+  c.seen.resize(std::size_t(states));
+  for (index_t t = 0; t < states; t += 3) c.seen[std::size_t(t)] = some_sight(s, 7, key{20}.fold(std::uint64_t(t)));
+  c.known[1] = normal_tensor(1, s.numbers(), key{21}, at::kFloat).view({s.tokens(), s.latents()});
+  return c;
+}
+drawing quick(std::string const& sampler, index_t steps) {
+  drawing d;
+  d.sampler.name = sampler, d.sampler.steps = steps;
+  return d;
+}
+
+// The published system: 128 latent channels, the large transformer, stations and a satellite's swath every hour.
+planned_run published(index_t states) {
+  planned_run run;
+  run.space.lat_channels = 128;
+  run.net.state = {23, 47, 128};
+  run.states = states;
+  run.observations.assign(std::size_t(states), 3'958'000);  // 95 million in 24 hours
+  return run;
+}
+
+}  // namespace
+
+TEST_CASE("a published window costs 96 denoised windows, 288 products back through the denoiser, 192 forward through the decoder") {
+  auto const s = small_system();
+  conditions c;
+  c.seen.resize(4);
+  c.seen[2] = some_sight(s, 7, key{1});
+  for (std::string const where : {"observations", "states"}) {
+    auto const spent = std::make_shared<tally>();
+    drawing d;
+    d.guidance.solve_in = where;
+    draw(s, first, 4, c, d, key{2}, sda::solo{}, {}, spent);
+    CHECK(spent->denoised == 96);
+    CHECK(spent->denoiser_vjps == 288);
+    CHECK(spent->denoiser_jvps == 0);
+    CHECK(spent->decoded == 96);  // of the one state that was seen, not of the others
+    CHECK(spent->decoder_vjps == 288);
+    CHECK(spent->decoder_jvps == 192);
+  }
+  auto const spent = std::make_shared<tally>();
+  draw(s, first, 4, {}, {}, key{2}, sda::solo{}, {}, spent);
+  CHECK(spent->denoised == 96);
+  CHECK((spent->decoded == 0 && spent->denoiser_vjps == 0));
+}
+
+TEST_CASE("ranks change no bit of a trajectory, however its windows are joined") {
+  auto const s = small_system(at::kFloat, false, false);
+  index_t const states = 7;
+  auto const c = seen_here_and_there(s, states);
+  for (std::string const join : {"symmetrical", "causal", "average", "alternating"}) {
+    auto d = quick("pc", 2);
+    d.windows.join = join, d.windows.passes = 1;
+    auto const alone = draw(s, first, states, c, d, key{3});
+    CHECK(alone.sizes() == at::IntArrayRef({states, s.tokens(), s.latents()}));
+    CHECK(at::isfinite(alone).all().item<bool>());
+    for (int const size : {2, 3}) {
+      std::vector<char> equal(std::size_t(size), 0);
+      sda::on_threads(
+          size, [&](sda::thread_communicator ranks) { equal[std::size_t(ranks.rank())] = draw(s, first, states, c, d, key{3}, ranks).equal(alone); });
+      for (char const e : equal) CHECK(e);
+    }
+    CHECK(!draw(s, first, states, c, d, key{4}).equal(alone));
+  }
+}
+
+TEST_CASE("around the trajectory guidance agrees with guidance of its one window") {
+  auto const s = small_system(at::kFloat, false, false);
+  auto const c = seen_here_and_there(s, 4);
+  auto d = quick("ddim", 4);
+  auto const inside = draw(s, first, 4, c, d, key{5});
+  d.guidance.around = "trajectory";
+  CHECK(at::allclose(draw(s, first, 4, c, d, key{5}), inside, 1e-4, 1e-4));
+  CHECK(at::isfinite(draw(s, first, 6, c, d, key{5})).all().item<bool>());
+}
+
+TEST_CASE("known latents are found again by every sampler, and by guidance that solves for them") {
+  auto const s = small_system();  // the prior is N(0, 1)
+  conditions c;
+  c.known[1] = normal_tensor(1, s.numbers(), key{6}, at::kFloat).view({s.tokens(), s.latents()});
+  c.variance = at::full({2}, 1e-4);
+  auto const distance = [&](drawing const& d) {
+    auto const x = draw(s, first, 4, c, d, key{7});
+    auto const rest = at::cat({x[0], x[2], x[3]});
+    INFO(d.sampler.name << ", " << d.guidance.name);
+    CHECK(rest.square().mean().item<double>() > 0.6);                                             // the others are as the prior has them
+    CHECK(rest.square().mean().item<double>() < (d.sampler.name == "euler_maruyama" ? 3 : 1.4));  // whose first steps are too long for it
+    return (x[1] - c.known[1]).abs().mean().item<double>();
+  };
+  for (auto const* name : {"pc", "ddim", "ddpm", "ito", "euler_maruyama", "heun", "lms", "adams_bashforth", "velocity", "exponential_eps",
+                           "exponential_x", "rotation", "rewind", "repaint"}) {
+    auto d = quick(name, 32);
+    d.sampler.eta = std::string(name) == "ito" || std::string(name) == "repaint" ? 1 : 0;
+    d.sampler.ahead = 3, d.sampler.jump = 8, d.sampler.passes = 2;
+    CHECK(distance(d) < 0.05);
+  }
+  for (auto const* corrector : {"langevin", "adaptive", "renoising"}) {
+    auto d = quick("pc", 32);
+    d.sampler.corrector = corrector;
+    CHECK(distance(d) < 0.05);
+  }
+  for (auto const* name : {"sda", "w2c", "pigdm", "tmpd", "jfps", "diffpir", "latent_optimization", "daps"}) {
+    auto d = quick(std::string(name) == "daps" ? "annealing" : "ddim", 32);
+    d.guidance.name = name, d.guidance.iterations = 4, d.guidance.lambda = 1, d.guidance.gamma = 1;
+    CHECK(distance(d) < 0.15);
+  }
+  for (auto const* solver : {"gmres", "cg", "bicgstab"}) {
+    auto d = quick("ddim", 32);
+    d.guidance.solver = solver;
+    CHECK(distance(d) < 0.05);
+  }
+  for (auto const* optimiser : {"gauss_newton", "lbfgs", "adam", "gradient_descent"}) {
+    auto d = quick("ddim", 32);
+    d.guidance.name = "latent_optimization", d.guidance.optimiser = optimiser, d.guidance.iterations = 20;
+    CHECK(distance(d) < 0.15);
+  }
+}
+
+TEST_CASE("what cannot be drawn is said") {
+  auto const s = small_system();
+  auto const refused = [&](auto const& change) {
+    drawing d;
+    change(d);
+    CHECK_THROWS_AS(draw(s, first, 4, seen_here_and_there(s, 4), d, key{}), sda::error);
+  };
+  refused([](drawing& d) { d.guidance.name = "mnps"; });
+  refused([](drawing& d) { d.guidance.solver = "lu"; });
+  refused([](drawing& d) { d.guidance.solve_in = "space"; });
+  refused([](drawing& d) { d.guidance.around = "all"; });
+  refused([](drawing& d) { d.guidance.name = "daps"; });
+  refused([](drawing& d) { d.sampler.name = "euler"; });
+  refused([](drawing& d) { d.sampler.corrector = "none"; });
+  refused([](drawing& d) { d.sampler.steps = 0; });
+  refused([](drawing& d) { d.windows.join = "glued"; });
+  refused([](drawing& d) { d.windows.overlap = 4; });
+  refused([](drawing& d) { d.windows.join = "alternating", d.guidance.name = "none"; });
+  conditions c;
+  c.seen.resize(5);
+  CHECK_THROWS_AS(draw(s, first, 4, c, {}, key{}), sda::error);
+  c.seen.clear(), c.known[4] = at::zeros({s.tokens(), s.latents()});
+  CHECK_THROWS_AS(draw(s, first, 4, c, {}, key{}), sda::error);
+}
+
+TEST_CASE("a drawing is read from a configuration, and what it does not say keeps its default") {
+  auto const d = nlohmann::json::parse(R"({"guidance": {"name": "sda", "gamma": 0.1}, "sampler": {"name": "lms", "steps": 64, "order": 2},
+                                           "windows": {"join": "alternating", "passes": 3}, "memory": 8})")
+                     .get<drawing>();
+  CHECK((d.guidance.name == "sda" && d.guidance.gamma == 0.1 && d.guidance.iterations == 2));
+  CHECK((d.sampler.name == "lms" && d.sampler.steps == 64 && d.sampler.order == 2 && d.sampler.delta == 0.1));
+  CHECK((d.windows.join == "alternating" && d.windows.passes == 3 && d.windows.overlap == -1 && d.memory == 8));
+  CHECK_THROWS_AS(nlohmann::json::parse(R"({"sampler": {"steps": "many"}})").get<drawing>(), sda::error);
+}
+
+TEST_CASE("networks cost the published numbers of operations") {
+  auto const run = published(24);
+  CHECK(operations_of(run.space) * 1e-12 == Approx(3.12).epsilon(0.01));
+  CHECK(attention_operations_of(run.net) * 1e-12 == Approx(11.0).epsilon(0.01));
+  CHECK(operations_of(run.net) * 1e-12 == Approx(16.3).epsilon(0.01));
+}
+
+TEST_CASE("the published reanalysis of 24 hours fits into 40 GB, at the published counts") {
+  auto run = published(24);
+  for (bool const checkpointing : {false, true}) {
+    run.space.checkpointing = checkpointing;
+    auto const e = estimate_of(run);
+    CHECK(e.windows == 1);
+    CHECK(e.denoised == 96);
+    CHECK(e.denoiser_vjps == 288);
+    CHECK(e.decoded == 96 * 24);
+    CHECK(e.decoder_vjps == 288 * 24);
+    CHECK(e.decoder_jvps == 192 * 24);
+    CHECK(e.memory() < 40e9);
+    CHECK(e.memory() > e.weights + 95e6 * 4 * 5);
+    INFO(text(e, 1e14, 10, 1));
+    // 11 decoded states' worth an evaluation and state, 14 where blocks are made again; about 1 PFLOP an evaluation
+    double const decoder = (checkpointing ? 14 : 11) * 24 * operations_of(run.space);
+    CHECK(e.operations / 96 > decoder + 10 * operations_of(run.net));
+    CHECK(e.operations / 96 < decoder + 20 * operations_of(run.net));
+  }
+  run.how.guidance.solve_in = "states";
+  auto const pushed = estimate_of(run);
+  CHECK(pushed.operations == estimate_of([&] {
+                               auto other = run;
+                               other.how.guidance.solve_in = "observations";
+                               return other;
+                             }())
+                                 .operations);
+  CHECK(pushed.vectors < 5e9);
+}
+
+TEST_CASE("longer runs have more windows, ranks share them, and what is not seen costs nothing") {
+  for (auto const& [states, windows] : {std::pair{24, 1}, {36, 2}, {40, 3}, {48, 3}, {72, 5}, {96, 7}})
+    CHECK(estimate_of(published(states)).windows == windows);
+  auto run = published(72);
+  auto const e = estimate_of(run);
+  CHECK(e.decoded == 96 * 5 * 24);
+  CHECK(e.seconds(1e14, 5) == Approx(e.seconds(1e14) / 5));
+  CHECK(e.seconds(1e14, 50) == Approx(e.seconds(1e14) / 5));
+  run.observations.clear();
+  CHECK(estimate_of(run).decoded == 0);
+  CHECK(estimate_of(run).denoiser_vjps == 0);
+  run.known = {0, 1};
+  CHECK(estimate_of(run).denoiser_vjps == 288);  // the first window alone knows them
+  run.how.guidance.around = "trajectory", run.observations.assign(72, 100);
+  CHECK(estimate_of(run).decoded == 96 * 72);
+}
+
+TEST_CASE("what is estimated is what is spent, for every guidance and sampler") {
+  auto const s = small_system();
+  conditions c;
+  c.seen.resize(6);
+  for (std::size_t const t : {0, 3, 5}) c.seen[t] = some_sight(s, 7, sda::key{t});
+  planned_run run{s.space->options, s.net->options, {}, 6, 1, {7, 0, 0, 7, 0, 7}};
+  auto const compare = [&] {
+    auto const spent = std::make_shared<tally>();
+    draw(s, 0, 6, c, run.how, sda::key{1}, sda::solo{}, {}, spent);
+    auto const e = estimate_of(run);
+    INFO(run.how.sampler.name << ", " << run.how.guidance.name << ", " << run.how.windows.join << ", " << run.how.guidance.around);
+    CHECK(spent->denoised == e.denoised);
+    CHECK(spent->denoiser_vjps == e.denoiser_vjps);
+    CHECK(spent->decoded == e.decoded);
+    CHECK(spent->decoder_vjps == e.decoder_vjps);
+    CHECK(spent->decoder_jvps == e.decoder_jvps);
+  };
+  for (auto const* name : {"mmps", "sda", "w2c", "dps", "pigdm", "tmpd", "jfps", "diffpir", "none"}) {
+    run.how = {}, run.how.sampler.steps = 1, run.how.guidance.name = name;
+    compare();
+  }
+  for (auto const* name : {"ddim", "heun", "lms", "adams_bashforth", "exponential_x", "rewind"}) {
+    run.how = {}, run.how.sampler.name = name, run.how.sampler.steps = 6, run.how.sampler.ahead = 2;
+    compare();
+  }
+  for (auto const* join : {"causal", "alternating"}) {
+    run.how = {}, run.how.sampler.steps = 1, run.how.windows.join = join;
+    compare();
+  }
+  run.how = {}, run.how.sampler.steps = 1, run.how.guidance.around = "trajectory";
+  compare();
+}
