@@ -28,12 +28,17 @@ char const* const known_keys = R"(
 [loss] error latitude_weighting level_weighting l2_weight sigma_min_penalty
 [valid] log_interval num_samples denoising_steps
 [optim] optimizer betas learning_rate weight_decay scheduler warmup precondition_frequency precondition_size merge_dims grad_clip
+[assimilation] members hours lead start spin_up predictions all_at_once every cycles memory
+ guidance.name guidance.solver guidance.solve_in guidance.optimiser guidance.iterations guidance.tolerance guidance.preconditioned
+ guidance.gamma guidance.zeta guidance.lambda guidance.rate guidance.around
+ sampler.name sampler.corrector sampler.steps sampler.ahead sampler.jump sampler.passes sampler.corrections sampler.order sampler.delta sampler.eta
+ windows.join windows.overlap windows.passes windows.held
 [.] ae_run latent_dump latent_data icosphere
 )";
 
 // The known paths: the sections of a run alone, as published configurations have them, and below autoencoder and denoiser.
 std::vector<std::string> known_paths() {
-  std::vector<std::string> out;
+  std::vector<std::string> out{"observations"};   // a list, whose entries have readers of their own
   std::istringstream words(known_keys);
   std::string section;
   for (std::string word; words >> word;) {
@@ -42,7 +47,7 @@ std::vector<std::string> known_paths() {
       continue;
     }
     out.push_back(section + word);
-    if (section != "data.")
+    if (section != "data." && section != "assimilation.")
       for (std::string const run : {"autoencoder.", "denoiser."}) out.push_back(run + section + word);
   }
   return out;

@@ -471,24 +471,23 @@ def curves(asked):
     figure.savefig(asked.out)
 
 
-def sampled(folder):
-    """Truth, reconstruction and samples of `appa sample`, by name."""
-    names = [n for n in ("truth", "reconstruction") if glob.glob(os.path.join(folder, n + "_*.nc"))]
-    count = 1
-    while glob.glob(os.path.join(folder, f"sample_{count}_*.nc")):
-        names.append(f"sample_{count}")
-        count += 1
-    return {name: Fields([os.path.join(folder, name + "_*.nc")]) for name in names}
+def sampled(asked):
+    """Truth, reconstruction and members of `appa prior`, by name."""
+    found = {"truth": Fields(asked.truth)} if asked.truth else {}
+    if os.path.exists(os.path.join(asked.folder, "reconstruction.nc")):
+        found["reconstruction"] = Fields([os.path.join(asked.folder, "reconstruction.nc")])
+    for number, path in enumerate(sorted(glob.glob(os.path.join(asked.folder, "members", "*.nc"))), 1):
+        found[f"member {number}"] = Fields([path])
+    return found
 
 
 def fields(asked):
-    """Truth, reconstruction and samples of `appa sample`, side by side."""
-    found = dict(list(sampled(asked.folder).items())[:5])
-    first = next(iter(found.values()))
+    """Truth, reconstruction and members of `appa prior`, side by side."""
+    found = dict(list(sampled(asked).items())[:5])
+    first, when = next(iter(found.values())), list(found.values())[-1].times()[-1]
     keys = [k for k in ("t2m", "msl", "z500", "u850", "t850", "q850") if first.has(k)]
     figure, axes = plt.subplots(len(keys), len(found), figsize=(3 * len(found), 1.7 * len(keys)), squeeze=False)
     for number, (line, key) in enumerate(zip(axes, keys)):
-        when = first.times()[-1]
         low, high = np.nanquantile(first.at(key, when), [0.005, 0.995])
         for axis, (name, data) in zip(line, found.items()):
             axis.imshow(data.at(key, when), cmap=look(key)[0], vmin=low, vmax=high, extent=(0, 360, -90, 90), aspect="auto")
@@ -501,22 +500,23 @@ def fields(asked):
     figure.savefig(asked.out)
 
 
-def zonal_power(data, key):
-    """Mean power by zonal wavenumber between 30 and 70 degrees, both hemispheres, all times."""
-    some = np.stack([data.at(key, t) for t in data.times()])[:, (np.abs(data.latitude) > 30) & (np.abs(data.latitude) < 70)]
+def zonal_power(data, key, times):
+    """Mean power by zonal wavenumber between 30 and 70 degrees, both hemispheres."""
+    some = np.stack([data.at(key, t) for t in times])[:, (np.abs(data.latitude) > 30) & (np.abs(data.latitude) < 70)]
     return (np.abs(np.fft.rfft(some, axis=-1) / some.shape[-1]) ** 2).mean(axis=(0, 1))[1:]
 
 
 def spectra(asked):
     """Their power by zonal wavenumber, and ratios to the truth."""
-    found = sampled(asked.folder)
+    found = sampled(asked)
+    times = list(found.values())[-1].times()
     keys = [k for k in ("t2m", "msl", "z500", "u850", "t850", "q850") if all(f.has(k) for f in found.values())]
-    samples = [n for n in found if n.startswith("sample")]
+    samples = [n for n in found if n.startswith("member")]
     figure, axes = grid_of(len(keys), 4, 3)
     for axis, key in zip(axes, keys):
-        curve = {n: zonal_power(found[n], key) for n in found}
+        curve = {n: zonal_power(found[n], key, times) for n in found}
         drawn = {n: curve[n] for n in ("truth", "reconstruction") if n in curve}
-        drawn["samples"] = np.mean([curve[n] for n in samples], axis=0)
+        drawn["members"] = np.mean([curve[n] for n in samples], axis=0)
         for (name, p), colour in zip(drawn.items(), (TRUTH, COLOURS[2], COLOURS[0])):
             axis.loglog(np.arange(1, len(p) + 1), p, color=colour, lw=1.3, label=name)
         if "truth" in drawn:
@@ -556,7 +556,9 @@ def main():
     one.add_argument("--time", required=True)
     one.add_argument("--out", required=True)
     for draws in (curves, fields, spectra):
-        kind(draws, folder="of training" if draws is curves else "of `appa sample`", out="picture")
+        one = kind(draws, folder="of training" if draws is curves else "of `appa prior`", out="picture")
+        if draws is not curves:
+            one.add_argument("--truth", nargs="+", help="files of true states, as names or patterns")
     asked = parser.parse_args()
     try:
         asked.draws(asked)

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# From nothing to samples with the tiny configuration: synthesize, stats, train the autoencoder, encode, train the denoiser,
-# sample, pictures. Twenty minutes on four cores.   tiny.sh APPA [FOLDER] [key=value ...]
+# From nothing to reanalyses and forecasts with the tiny configuration: synthesize, stats, train the autoencoder, encode, train the
+# denoiser, prior; then reanalyses of 1 to 48 hours, a filter and a forecast from simulated observations, baselines, a report, pictures.
+# Twenty minutes on four cores for each half; a half that was done is not done again.   tiny.sh APPA [FOLDER] [key=value ...]
 set -euo pipefail
 [[ $# -ge 1 && $1 != -h && $1 != --help ]] || {
   echo "usage: tiny.sh path/to/appa [folder] [key=value ...]: everything lands in the folder (tiny)" >&2
@@ -13,7 +14,6 @@ shift $(($# < 2 ? $# : 2))
 config=$here/configs/tiny.yaml
 mkdir -p "$folder"
 cd "$folder"
-python=$(command -v /usr/bin/python3 || command -v python3)
 # Each worker of the training is a thread; more threads inside would only get in their way.
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 variables=2m_temperature,10m_u_component_of_wind,10m_v_component_of_wind,mean_sea_level_pressure
@@ -31,10 +31,45 @@ run() {
 run train-autoencoder --seed 1 --config "$config" --data 'era5/*-levels-*.nc' --statistics stats.nc --out autoencoder --resume "$@"
 run encode --model autoencoder --data 'era5/*-levels-*.nc' --statistics stats.nc --out latents
 run train-denoiser --seed 1 --config "$config" --latents latents --out denoiser --resume "$@"
-run sample --seed 1 --latents latents --model denoiser --out samples --first 2019-03-14T00 --members 3 --data 'era5/*-levels-*.nc'
-"$python" "$here/render.py" curves autoencoder autoencoder.png
-"$python" "$here/render.py" curves denoiser denoiser.png
-"$python" "$here/render.py" fields samples fields.png
-"$python" "$here/render.py" spectra samples spectra.png
-echo "== $PWD: autoencoder.png denoiser.png fields.png spectra.png"
-tail -n 1 autoencoder/log.jsonl denoiser/log.jsonl
+run prior --seed 1 --config "$config" --model . --out prior --first 2019-03-14T00 --members 3 --workers 3 --data 'era5/*-levels-*.nc' assimilation.sampler.name=lms assimilation.sampler.steps=64
+"$appa" render curves autoencoder autoencoder.png
+"$appa" render curves denoiser denoiser.png
+"$appa" render fields prior fields.png --truth 'era5/*-levels-*.nc'
+"$appa" render spectra prior spectra.png --truth 'era5/*-levels-*.nc'
+
+# Analyses of one hour, given ever more hours before it; the forecast begins there.
+last=2019-03-16T00 truth='era5/*-levels-*.nc'
+task() {
+  local name=$1 kind=$2
+  shift 2
+  run "$kind" --seed 1 --config "$config" --model . --data "$truth" --workers "${APPA_WORKERS:-4}" --out "runs/$name" "$@"
+}
+before() { date -u -d "${last/T/ }:00Z - $1 hours" +%Y-%m-%dT%H; }
+for hours in 1 2 4 8 12 24 48; do
+  task "reanalysis-$hours" reanalyse --hours $hours --first "$(before $((hours - 1)))"
+done
+task filter filter --hours 24 --first $last
+task forecast forecast --start reanalysis --spin-up 24 --hours 4 --lead 72 --first "$(before -1)"
+
+past="--period 2018-03-21..2019-03-01"
+[[ -e climate.nc ]] || run climate --data "$truth" --out climate.nc --variables $variables --levels $levels $past
+for of in reanalysis-24 reanalysis-48 forecast; do
+  for method in climatology persistence optimal-interpolation; do
+    [[ $of == forecast && $method == optimal-interpolation ]] ||
+      run baseline $method --seed 2 --like runs/$of --data "$truth" --out "baselines/$of-$method" --members 10 --statistics stats.nc --climate climate.nc $past
+  done
+done
+report() {
+  local name=$1
+  shift
+  run evaluate --truth "$truth" --statistics stats.nc --climate climate.nc --out "reports/$name" "$@" > "report-$name.txt"
+  "$appa" render all "reports/$name"
+}
+for of in reanalysis-24 reanalysis-48; do
+  report $of reanalysis=runs/$of climatology=baselines/$of-climatology persistence=baselines/$of-persistence interpolation=baselines/$of-optimal-interpolation
+done
+report windows $(for hours in 1 2 4 8 12 24 48; do echo "$hours-h=runs/reanalysis-$hours"; done)
+report forecast forecast=runs/forecast climatology=baselines/forecast-climatology persistence=baselines/forecast-persistence
+"$appa" render maps runs/reanalysis-24 maps.png --truth "$truth"
+"$appa" render animation runs/forecast forecast.gif --truth "$truth"
+echo "== $PWD: report-*.txt reports/ maps.png forecast.gif autoencoder.png denoiser.png fields.png spectra.png"

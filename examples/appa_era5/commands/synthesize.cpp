@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "commands.hpp"
 #include "sphere/synthesis.hpp"
+#include "../../interrupt.hpp"
 
 #include <sda/core/progress.hpp>
 
@@ -26,7 +27,9 @@ void run_synthesize(settings& s, run_options const& run) {
   to.progress = [&](hours done, hours all) {
     if (!bar) bar = std::make_unique<sda::progress>("synthesize", long(all), long(done) - 1);
     bar->at(long(done), text(to.over.first + done - 24 * to.spin_up));
+    examples::heed_interrupts();
   };
+  examples::catch_interrupts();
   synthesize(to);
 }
 

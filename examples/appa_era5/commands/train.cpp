@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// train-autoencoder, encode, train-denoiser, sample
+// train-autoencoder, encode, train-denoiser
 #include "training/train.hpp"
 
 #include "commands.hpp"
@@ -70,24 +70,6 @@ command const encode_states("encode", "writes the latent states of all hours, wi
   app.callback([s] {
     examples::catch_interrupts();
     encode(s->which.read(), *s);
-  });
-});
-
-command const draw("sample", "draws windows from the trained prior and decodes them", [](CLI::App& app, run_options const& run) {
-  auto s = std::make_shared<sample_options>();
-  app.add_option("--latents", s->latents, "folder that `appa encode` wrote")->required();
-  app.add_option("--model", s->model, "folder of `appa train-denoiser`, or a file of weights")->required();
-  app.add_option("--out", s->out, "folder to write: sample_1_surface.nc, sample_1_levels.nc, ...")->required();
-  app.add_option("--first", s->first, "date of the first state, YYYY-MM-DD or YYYY-MM-DDThh");
-  app.add_option("--members", s->members, "samples")->check(CLI::PositiveNumber);
-  app.add_option("--steps", s->steps, "of the sampler")->check(CLI::PositiveNumber);
-  app.add_option("--batch", s->batch, "samples drawn together")->check(CLI::PositiveNumber);
-  app.add_option("--data", s->data, "NetCDF files: writes the true window and its reconstruction too")->delimiter(',');
-  app.add_option("--device", s->device, "cpu or cuda");
-  app.callback([s, &run] {
-    s->seed = run.seed, s->line = run.line;
-    examples::catch_interrupts();
-    sample(*s);
   });
 });
 

@@ -58,8 +58,8 @@ class residual_block : public torch::nn::Module {
  public:
   residual_block(index_t channels, cae_options const& o) : dropout_(o.dropout), checkpointing_(o.checkpointing) {
     epsilon_ = register_module("norm", std::make_shared<torch::nn::Module>())->register_buffer("eps", at::scalar_tensor(1e-5f));
-    first = place(*this, "ffn.0", std::make_shared<convolution>(channels, o.ffn_factor * channels));
-    last = place(*this, "ffn.3", std::make_shared<convolution>(o.ffn_factor * channels, channels));
+    first = install(*this, "ffn.0", std::make_shared<convolution>(channels, o.ffn_factor * channels));
+    last = install(*this, "ffn.3", std::make_shared<convolution>(o.ffn_factor * channels, channels));
   }
 
   at::Tensor operator()(at::Tensor const& x) const {
@@ -191,7 +191,7 @@ class cae : public torch::nn::Module {
     auto const& o = options;
     auto const number = [](index_t n) { return std::string(".").append(std::to_string(n)); };
     auto const conv = [this](std::string const& path, index_t in, index_t out, index_t stride = 1) {
-      return place(*this, path, std::make_shared<convolution>(in, out, stride));
+      return install(*this, path, std::make_shared<convolution>(in, out, stride));
     };
     index_t const width = o.hid_channels[std::size_t(i)], blocks = o.hid_blocks[std::size_t(i)], last = levels - 1;
     index_t const patch = o.patch_size[0] * o.patch_size[1] * o.in_channels, finer = i ? o.hid_channels[std::size_t(i - 1)] : patch;
@@ -203,8 +203,8 @@ class cae : public torch::nn::Module {
     in.convolve = conv(down + (folds ? ".0.1" : ".0"), folds ? 4 * finer : finer, width, i > 0 && !folds ? 2 : 1);
     if (i == last) from_latents_ = conv(up + ".0", o.lat_channels, width);
     for (index_t b = 0; b < blocks; ++b) {
-      in.blocks.push_back(place(*this, down + number(1 + b), std::make_shared<residual_block>(width, o)));
-      out.blocks.push_back(place(*this, up + number(first + b), std::make_shared<residual_block>(width, o)));
+      in.blocks.push_back(install(*this, down + number(1 + b), std::make_shared<residual_block>(width, o)));
+      out.blocks.push_back(install(*this, up + number(first + b), std::make_shared<residual_block>(width, o)));
     }
     if (i == last) into_latents_ = conv(down + number(1 + blocks), width, o.lat_channels);
     out.convolve = conv(up + number(first + blocks) + (i == 0 ? "" : folds ? ".0" : ".1"), width, folds ? 4 * finer : finer);

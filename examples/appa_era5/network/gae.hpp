@@ -36,8 +36,8 @@ inline void from_json(nlohmann::json const& j, gae_options& o) {
 class feed_forward {
  public:
   feed_forward(torch::nn::Module& owner, index_t width, double dropout)
-      : widen_(place(owner, "ffn.0", std::make_shared<linear>(width, 4 * width))),
-        narrow_(place(owner, "ffn.3", std::make_shared<linear>(4 * width, width))), dropout_(dropout) {}
+      : widen_(install(owner, "ffn.0", std::make_shared<linear>(width, 4 * width))),
+        narrow_(install(owner, "ffn.3", std::make_shared<linear>(4 * width, width))), dropout_(dropout) {}
 
   at::Tensor mask(at::Tensor const& x, index_t nodes, bool training) const {
     return dropout_mask({x.size(0), nodes, widen_->weight.size(0)}, x.options(), training ? dropout_ : 0);
@@ -98,7 +98,7 @@ class pooling_block : public torch::nn::Module {
         features_(register_module("features_proj", std::make_shared<siren>(3, s.in))),
         bias_(register_module("q_bias", std::make_shared<siren>(3, s.width))),
         attention_(register_module("attn", std::make_shared<graph_attention>(s.in, s.in, s.width, s.heads, false))),
-        feed_forward_(*this, s.width, o.dropout), out_(place(*this, "out_proj", std::make_shared<linear>(s.width, s.out))),
+        feed_forward_(*this, s.width, o.dropout), out_(install(*this, "out_proj", std::make_shared<linear>(s.width, s.out))),
         checkpointing_(o.checkpointing) {}
 
   at::Tensor operator()(at::Tensor const& x) const {
@@ -205,11 +205,11 @@ class gae : public torch::nn::Module {
 
   // Parts are numbered in the order in which they are passed.
   template <class M> std::shared_ptr<M> next(char const* side, int& number, std::shared_ptr<M> m) {
-    return place(*this, std::string(side).append(".").append(std::to_string(number++)), std::move(m));
+    return install(*this, std::string(side).append(".").append(std::to_string(number++)), std::move(m));
   }
   std::shared_ptr<siren> context(char const* side, std::size_t number, std::size_t grid) {
     auto const name = std::string(side).append("_context_embedding.").append(std::to_string(number));
-    return place(*this, name, std::make_shared<siren>(4 + options.context_channels, width(grid)));
+    return install(*this, name, std::make_shared<siren>(4 + options.context_channels, width(grid)));
   }
   std::shared_ptr<graph_block> block(std::size_t grid, std::vector<edge> const& seen) const {
     return std::make_shared<graph_block>(width(grid), options.heads[grid - 1], seen, options);

@@ -46,9 +46,9 @@ class following_edges {
 class siren : public torch::nn::Module {
  public:
   siren(index_t in, index_t out)
-      : first_(place(*this, "siren.0.linear", std::make_shared<linear>(in, out))),
-        second_(place(*this, "siren.1.linear", std::make_shared<linear>(out, out))),
-        last_(place(*this, "siren.2", std::make_shared<linear>(out, out))) {}
+      : first_(install(*this, "siren.0.linear", std::make_shared<linear>(in, out))),
+        second_(install(*this, "siren.1.linear", std::make_shared<linear>(out, out))),
+        last_(install(*this, "siren.2", std::make_shared<linear>(out, out))) {}
 
   at::Tensor operator()(at::Tensor const& x) const { return (*last_)(at::sin(30 * (*second_)(at::sin(30 * (*first_)(x))))); }
 
@@ -69,10 +69,10 @@ class siren : public torch::nn::Module {
 class graph_attention : public torch::nn::Module {
  public:
   graph_attention(index_t queries, index_t keys, index_t width, index_t heads, bool joins)
-      : queries_(place(*this, "q_proj", std::make_shared<linear>(queries, width))),
-        keys_(place(*this, "kv_proj", std::make_shared<linear>(keys, 2 * width))), heads_(heads) {
+      : queries_(install(*this, "q_proj", std::make_shared<linear>(queries, width))),
+        keys_(install(*this, "kv_proj", std::make_shared<linear>(keys, 2 * width))), heads_(heads) {
     sda::require(heads > 0 && width % heads == 0, "graph attention: ", heads, " heads of a width of ", width);
-    if (joins) join_ = place(*this, "out_proj", std::make_shared<linear>(width, width));
+    if (joins) join_ = install(*this, "out_proj", std::make_shared<linear>(width, width));
   }
 
   /// Without neighbourhoods, all see all.

@@ -44,12 +44,12 @@ class graphdit_block : public torch::nn::Module {
     index_t const width = o.hidden_channels;
     self_edges = register_buffer("self_edges", at::empty({0, 2}, at::kLong));
     cross_edges = register_buffer("cross_edges", at::empty({0, 2}, at::kLong));
-    modulate_in_ = place(*this, "modulation.0", std::make_shared<linear>(o.mod_features, o.mod_features));
-    modulate_out = place(*this, "modulation.2", std::make_shared<linear>(o.mod_features, 3 * width));
+    modulate_in_ = install(*this, "modulation.0", std::make_shared<linear>(o.mod_features, o.mod_features));
+    modulate_out = install(*this, "modulation.2", std::make_shared<linear>(o.mod_features, 3 * width));
     context_ = register_module("context_embedding", std::make_shared<siren>(7, width));
     attention_ = register_module("attn", std::make_shared<graph_attention>(width, width, width, o.heads, true));
-    widen_ = place(*this, "ffn.0", std::make_shared<linear>(width, 4 * width));
-    narrow_ = place(*this, "ffn.2", std::make_shared<linear>(4 * width, width));
+    widen_ = install(*this, "ffn.0", std::make_shared<linear>(width, 4 * width));
+    narrow_ = install(*this, "ffn.2", std::make_shared<linear>(4 * width, width));
   }
 
   at::Tensor operator()(at::Tensor const& x, at::Tensor const& level, at::Tensor const& context, sda::neighbourhoods const* seen) const {
@@ -92,14 +92,14 @@ class graphdit : public torch::nn::Module {
     for (auto const& p : nodes) longitudes.push_back(longitude_of(p));
     coordinates_ = register_buffer("grid_coord", to_tensor(nodes));
     longitudes_ = register_buffer("in_longitudes", at::tensor(longitudes, at::kFloat));
-    in_ = place(*this, "in_proj", std::make_shared<linear>(options.input_channels, options.hidden_channels));
-    out_ = place(*this, "out_proj", std::make_shared<linear>(options.hidden_channels, options.input_channels));
-    level_ = place(*this, "diffusion_time_encoder", std::make_shared<sine_encoding>(options.mod_features));
+    in_ = install(*this, "in_proj", std::make_shared<linear>(options.input_channels, options.hidden_channels));
+    out_ = install(*this, "out_proj", std::make_shared<linear>(options.hidden_channels, options.input_channels));
+    level_ = install(*this, "diffusion_time_encoder", std::make_shared<sine_encoding>(options.mod_features));
     auto const none = at::empty({0, 2}, at::kLong);
     auto const within = everywhere() ? none : edges(nodes, options.self_attention_hops),
                across = everywhere() ? none : edges(nodes, options.cross_attention_hops);
     for (index_t i = 0; i < options.hidden_blocks; ++i) {
-      blocks_.push_back(place(*this, std::string("blocks.").append(std::to_string(i)), std::make_shared<graphdit_block>(options)));
+      blocks_.push_back(install(*this, std::string("blocks.").append(std::to_string(i)), std::make_shared<graphdit_block>(options)));
       blocks_.back()->self_edges.set_data(within.clone()), blocks_.back()->cross_edges.set_data(across.clone());
     }
   }

@@ -15,7 +15,7 @@ namespace appa {
 using index_t = std::int64_t;
 
 /// Registers m below `root` at a path such as "ffn.3", making the modules on the way: names are those of published weights.
-template <class M> std::shared_ptr<M> place(torch::nn::Module& root, std::string const& path, std::shared_ptr<M> m) {
+template <class M> std::shared_ptr<M> install(torch::nn::Module& root, std::string const& path, std::shared_ptr<M> m) {
   torch::nn::Module* at = &root;
   std::size_t begin = 0;
   for (std::size_t dot; (dot = path.find('.', begin)) != std::string::npos; begin = dot + 1) {

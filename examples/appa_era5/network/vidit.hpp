@@ -61,12 +61,12 @@ class vidit_block : public torch::nn::Module {
   explicit vidit_block(vidit_options const& o) : options_(o) {
     index_t const width = o.hid_channels;
     if (o.rope) theta = register_parameter("theta", at::empty({3, width / 2}));
-    modulate_in_ = place(*this, "ada_zero.0", std::make_shared<linear>(o.mod_features, o.mod_features));
-    modulate_out = place(*this, "ada_zero.2", std::make_shared<linear>(o.mod_features, 4 * width));
-    qkv_ = place(*this, "msa.qkv_proj", std::make_shared<linear>(width, 3 * width, false));
-    join_ = place(*this, "msa.y_proj", std::make_shared<linear>(width, width));
-    widen_ = place(*this, "ffn.0", std::make_shared<linear>(width, o.ffn_factor * width));
-    narrow_ = place(*this, "ffn.3", std::make_shared<linear>(o.ffn_factor * width, width));
+    modulate_in_ = install(*this, "ada_zero.0", std::make_shared<linear>(o.mod_features, o.mod_features));
+    modulate_out = install(*this, "ada_zero.2", std::make_shared<linear>(o.mod_features, 4 * width));
+    qkv_ = install(*this, "msa.qkv_proj", std::make_shared<linear>(width, 3 * width, false));
+    join_ = install(*this, "msa.y_proj", std::make_shared<linear>(width, width));
+    widen_ = install(*this, "ffn.0", std::make_shared<linear>(width, o.ffn_factor * width));
+    narrow_ = install(*this, "ffn.3", std::make_shared<linear>(o.ffn_factor * width, width));
   }
 
   /// `level` [1 or rows, features], `where` the tokens' coordinates [tokens, 3].
@@ -123,13 +123,13 @@ class vidit : public torch::nn::Module {
   explicit vidit(vidit_options o) : options((check(o), std::move(o))) {
     index_t const patch = options.patch_size[0] * options.patch_size[1] * options.patch_size[2], width = options.hid_channels;
     index_t const channels = options.state[2];
-    in_ = place(*this, "in_proj", std::make_shared<linear>(patch * (channels + 4 * options.blanket_size), width));
-    out_ = place(*this, "out_proj", std::make_shared<linear>(width, patch * channels));
-    position_ = place(*this, "positional_embedding.0", std::make_shared<sine_encoding>(width));
-    from_position_ = place(*this, "positional_embedding.2", std::make_shared<linear>(3 * width, width));
-    level_ = place(*this, "diffusion_time_encoder", std::make_shared<sine_encoding>(options.mod_features));
+    in_ = install(*this, "in_proj", std::make_shared<linear>(patch * (channels + 4 * options.blanket_size), width));
+    out_ = install(*this, "out_proj", std::make_shared<linear>(width, patch * channels));
+    position_ = install(*this, "positional_embedding.0", std::make_shared<sine_encoding>(width));
+    from_position_ = install(*this, "positional_embedding.2", std::make_shared<linear>(3 * width, width));
+    level_ = install(*this, "diffusion_time_encoder", std::make_shared<sine_encoding>(options.mod_features));
     for (index_t i = 0; i < options.hid_blocks; ++i)
-      blocks_.push_back(place(*this, std::string("blocks.").append(std::to_string(i)), std::make_shared<vidit_block>(options)));
+      blocks_.push_back(install(*this, std::string("blocks.").append(std::to_string(i)), std::make_shared<vidit_block>(options)));
     if (!options.window_size.empty()) seen_ = neighbours();
   }
 

@@ -13,19 +13,19 @@ namespace appa {
 
 using sda::require;
 
-void tally::lose(std::string const& why, std::string const& where, index_t count) {
+void intake::lose(std::string const& why, std::string const& where, index_t count) {
   auto& l = lost[why];
   if (l.count == 0) l.first = where;
   l.count += count;
 }
 
-index_t tally::usable() const {
+index_t intake::usable() const {
   index_t n = read;
   for (auto const& [why, l] : lost) n -= l.count;
   return n;
 }
 
-std::string tally::text() const {
+std::string intake::text() const {
   std::string out = sda::detail::text(read, " observations, ", usable(), " of them usable");
   for (auto const& [why, l] : lost) out += sda::detail::text("; ", l.count, " ", why, " (first: ", l.first, ")");
   return out;

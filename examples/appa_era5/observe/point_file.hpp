@@ -17,7 +17,7 @@ struct timed_report : report {
 };
 
 /// What could not be used: how many for each reason, and where the first of them was.
-struct tally {
+struct intake {
   struct loss {
     index_t count = 0;
     std::string first;
@@ -33,7 +33,7 @@ struct tally {
 
 struct point_file {
   std::vector<timed_report> reports;
-  tally count;
+  intake count;
 };
 
 /// Observations at points, from

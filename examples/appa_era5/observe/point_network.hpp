@@ -28,7 +28,7 @@ class point_network {
   point_network(point_file file, scene const& s, point_options o);
 
   void look(hours t, background const* prior, sda::key k, bool describe, observations& out) const;
-  tally const& count() const { return count_; }
+  intake const& count() const { return count_; }
 
  private:
   struct known : timed_report {
@@ -41,7 +41,7 @@ class point_network {
   scene scene_;
   point_options options_;
   std::map<hours, std::vector<known>> by_hour_;
-  tally count_;
+  intake count_;
 
   std::optional<double> error_of(known const& k) const;
   bool is_gross(known const& k, background const* prior) const;

@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "assimilate/system.hpp"
-#include "data/cds_writer.hpp"
-#include "data/dataset.hpp"
-#include "../../interrupt.hpp"
 #include "training/run.hpp"
 
 #include <sda/calculus/schedule.hpp>
 #include <sda/netcdf.hpp>
-#include <sda/sampler/multistep.hpp>
-#include <sda/sampler/sample.hpp>
 
 namespace appa {
 
@@ -182,78 +177,6 @@ void train_denoiser(config const& whole, training_options const& o, job const& r
     return {{"loss", total / double(n)}, {"climatology", reference / double(n)}};
   };
   loop.run();
-}
-
-namespace {
-
-// States [channels, points], in units, to a file of surface fields and one of pressure levels.
-class field_files {
- public:
-  field_files(std::filesystem::path const& folder, std::string const& name, grid const& where, channel_set const& channels, index_t times,
-              std::string const& line)
-      : channels_(channels), points_(where.points()) {
-    auto const contents = [&](std::vector<std::string> const& variables, std::vector<int> const& levels) {
-      return cds_contents{where, variables, levels, times, line, "", 1};
-    };
-    if (!channels.surface.empty())
-      surface_ = std::make_unique<cds_writer>((folder / (name + "_surface.nc")).string(), contents(channels.surface, {}));
-    if (!channels.atmosphere.empty())
-      upper_ = std::make_unique<cds_writer>((folder / (name + "_levels.nc")).string(), contents(channels.atmosphere, channels.levels));
-  }
-  void append(hours t, std::span<float const> state) {
-    auto const below = std::size_t(points_) * channels_.surface.size();
-    if (surface_) surface_->append(t, state.first(below));
-    if (upper_) upper_->append(t, state.subspan(below));
-  }
-  void commit() {
-    if (surface_) surface_->commit();
-    if (upper_) upper_->commit();
-  }
-
- private:
-  channel_set channels_;
-  index_t points_;
-  std::unique_ptr<cds_writer> surface_, upper_;
-};
-
-}  // namespace
-
-void sample(sample_options const& o) {
-  torch::NoGradGuard const off;
-  auto const system = load_system({o.latents, o.model, o.device});
-  index_t const length = system.length(), points = system.where.points();
-  auto const first = hours_of(parse_date(o.first));
-  std::filesystem::path const out = o.out;
-  std::filesystem::create_directories(out);
-  auto const write = [&](std::string const& name, at::Tensor const& states) {  // [T, points, channels], standardised
-    field_files files(out, name, system.where, system.channels, length, o.line);
-    for (index_t s = 0; s < length; ++s) {
-      auto const x = states[s].t().contiguous();
-      std::span<float> const values(x.data_ptr<float>(), std::size_t(x.numel()));
-      system.standard.restore(values, points);
-      files.append(first + s * system.step, values);
-    }
-    files.commit();
-  };
-
-  auto const denoiser = system.prior(first);
-  auto const levels = sda::uniform_grid(system.schedule, o.steps);
-  sda::key const k{o.seed};
-  sda::progress bar("sample", long(o.members * o.steps));
-  for (index_t m = 0; m < o.members; m += o.batch) {
-    auto const n = std::min(o.batch, o.members - m);
-    auto const watch = [&](index_t i, at::Tensor const&, sda::level) { bar.at(long(m * o.steps + i * n)), examples::heed_interrupts(); };
-    auto const like = at::zeros({n, length * system.numbers()});
-    auto const x = sda::sample(sda::lms<3>, denoiser, std::span<sda::level const>(levels), like, k.from_row(m), watch);
-    for (index_t r = 0; r < n; ++r)
-      write("sample_" + std::to_string(m + r + 1), system.decode(x[r].view({length, system.tokens(), system.latents()})));
-  }
-  if (o.data.empty()) return;
-  auto const data = std::make_shared<archive>(o.data, system.channels);
-  batch const truth = dataset(data, {first, first + (length - 1) * system.step}, {length, system.step}, system.standard)[0];
-  auto const x =
-      at::from_blob(const_cast<float*>(truth.values.data()), {length, system.channels.size(), points}, at::kFloat).transpose(1, 2).contiguous();
-  write("truth", x), write("reconstruction", system.decode(system.encode(x)));
 }
 
 }  // namespace appa

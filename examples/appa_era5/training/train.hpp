@@ -40,16 +40,4 @@ struct encode_options {
 /// the autoencoder in out/ae.
 void encode(config const& whole, encode_options const& o);
 
-/// Windows drawn from the trained prior, decoded.
-struct sample_options {
-  std::string latents, model, out, device = "cpu";  // the dump's folder, the denoiser's weights, the folder to write
-  std::string first = "2020-01-01";                 // date of the first state
-  index_t members = 4, steps = 64, batch = 4;
-  std::vector<std::string> data;  // with ERA5 files: also what the autoencoder makes of the true window
-  std::uint64_t seed = 0;
-  std::string line;
-};
-/// Writes out/sample_<m>.nc, ..., and, with data, out/truth.nc and out/reconstruction.nc, in the layout of `appa synthesize`.
-void sample(sample_options const& o);
-
 }  // namespace appa

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "assimilate/chain.hpp"
+
+namespace appa {
+
+using sda::require;
+
+stretch operator+(stretch const& a, stretch const& b) { return a.size() == 0 ? b : b.size() == 0 ? a : stretch{a.first, at::cat({a.states, b.states})}; }
+
+stretch last(stretch const& s, index_t n, hours step) {
+  require(n <= s.size(), n, " states are needed, and there are ", s.size());
+  return {s.first + (s.size() - n) * step, s.states.narrow(0, s.size() - n, n)};
+}
+
+at::Tensor chain::drawn(hours first, index_t states, conditions const& c, sda::key k) const {
+  any_communicator const shared{ranks.rank(), ranks.size(), [this](at::Tensor& whole) {  // the sum of what each has, and zeros
+                                  auto const mine = sda::share(whole.size(0), ranks.rank(), ranks.size());
+                                  auto out = at::zeros_like(whole);
+                                  out.slice(0, mine.first, mine.last).copy_(whole.slice(0, mine.first, mine.last));
+                                  if (ranks.size() > 1) ranks.all_reduce(out);
+                                  whole.copy_(out);
+                                }};
+  return draw(system, first, states, c, how, k, shared, watch);
+}
+
+stretch chain::joint(hours first, index_t states, period const& observed, sda::key k) const {
+  conditions c;
+  for (index_t s = 0; s < states; ++s) c.seen.push_back(observed.contains(first + s * step()) ? seen(first + s * step()) : sight{});
+  return {first, drawn(first, states, c, k)};
+}
+
+stretch chain::after(stretch const& known, index_t states, index_t observed, sda::key k) const {
+  require(known.size() > 0, "nothing is known to begin with");
+  auto const before = std::max(known.size(), past());
+  auto const next = known.first + known.size() * step(), first = next - before * step();
+  conditions c;
+  c.seen.resize(std::size_t(before + states));
+  for (index_t s = 0; s < observed; ++s) c.seen[std::size_t(before + s)] = seen(next + s * step());
+  for (index_t s = 0; s < known.size(); ++s) c.known[before - known.size() + s] = known.states[s];
+  auto const all = drawn(first, before + states, c, k);
+  return {next, all.narrow(0, before, states)};
+}
+
+stretch chain::forecast(stretch const& known, index_t states, sda::key k) const {
+  stretch now = known, out;
+  for (index_t leg = 0; out.size() < states; ++leg) {
+    auto const next = after(last(now, std::min(now.size(), past()), step()), std::min(predictions, states - out.size()), 0, k.fold(std::uint64_t(leg)));
+    out = out + next, now = now + next;
+  }
+  return out;
+}
+
+}  // namespace appa

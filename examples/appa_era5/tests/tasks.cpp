@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <temporary.hpp>
+#include <torch_test.hpp>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "assimilate/tasks.hpp"
+#include "data/archive.hpp"
+#include "data/state_file.hpp"
+#include "training/run.hpp"
+
+#include <sda/torch/tensors.hpp>
+
+#include <chrono>
+#include <csignal>
+#include <fstream>
+#include <iterator>
+#include <list>
+#include <thread>
+
+using namespace appa;
+using nlohmann::json;
+using sda_test::temporary_folder;
+namespace fs = std::filesystem;
+
+namespace {
+
+channel_set const channels = select_channels({"t2m", "msl"}, {});
+grid const where = parse_grid("16x9");
+hours const start = hours_of({2019, 1, 1, 0});
+
+// Networks of random weights, windows of 4 states, and two days of a travelling wave.
+struct small_world {
+  temporary_folder folder;
+  std::string data = (folder / "era5.nc").string();
+
+  small_world() {
+    at::set_num_threads(1);  // children that are forked have no other threads
+    json const ae = {{"name", "cae_test"}, {"resize", 2}, {"lat_channels", 2}, {"hid_channels", {4, 8}}, {"hid_blocks", {1, 1}}, {"noise_level", 0.01}, {"in_channels", 2}, {"shape", {9, 16}}};
+    json const denoiser = {{"backbone", {{"name", "vit_test"}, {"mod_features", 8}, {"hid_channels", 16}, {"hid_blocks", 1}, {"attention_heads", 2}, {"patch_size", {2, 1, 1}}}},
+                           {"train", {{"blanket_size", 4}}}};
+    cae encoder(ae.get<cae_options>());
+    encoder.initialise(sda::key{1});
+    fs::create_directories(folder / "latents" / "ae"), fs::create_directories(folder / "denoiser");
+    sda::write_tensors(folder / "latents" / "ae" / "model.safetensors", sda::state_of(encoder),
+                       provenance({{"data", {{"grid", "16x9"}, {"variables", {"t2m", "msl"}}}}, {"autoencoder", {{"ae", ae}}}, {"standard", {{"mean", {280.0, 101300.0}}, {"std", {5.0, 1000.0}}}}}, 0, 0));
+    sda::write_tensors(folder / "latents" / "stats.safetensors", {{"mean", at::zeros({2})}, {"std", at::ones({2})}});
+    vidit prior(vidit_of(config(denoiser), encoder.cells(), encoder.latents()));
+    prior.initialise(sda::key{2});
+    sda::write_tensors(folder / "denoiser" / "model_best.safetensors", sda::state_of(prior), provenance({{"denoiser", denoiser}, {"hours", 1}}, 0, 0));
+    write_weather(data, {});
+  }
+  // Two days, without some hours.
+  void write_weather(std::string const& path, std::vector<hours> const& without) const {
+    state_writer out(path, {where, channels, "a wave", "a test", "a test"});
+    for (hours t = 0; t < 48; ++t) {
+      std::vector<float> x;
+      for (double const mean : {280.0, 101300.0})
+        for (index_t i = 0; i < where.points(); ++i)
+          x.push_back(float(mean * (1 + 0.02 * std::cos(0.6 * double(i / 16)) * std::sin(0.39 * double(i % 16) - 0.2 * double(t)))));
+      if (std::find(without.begin(), without.end(), t) == without.end()) out.append(start + t, x);
+    }
+    out.commit();
+  }
+  task_options options(std::string const& task, std::string const& out, std::string const& first) const {
+    task_options o;
+    o.task = task, o.model = {(folder / "latents").string(), (folder / "denoiser").string()}, o.data = {data};
+    o.out = (folder / out).string(), o.first = {first}, o.seed = 3, o.line = "a test";
+    return o;
+  }
+};
+
+config const& asked(std::vector<std::string> const& words = {}) {
+  static std::list<config> all;
+  return all.emplace_back(config::parse(R"(
+assimilation: {members: 3, hours: 6, lead: 5, sampler: {steps: 3, corrections: 1}}
+observations: [{kind: stations, count: 20, error: 0.1}, {kind: random, share: 0.1, channels: [msl]}]
+)", words));
+}
+
+std::string bytes(fs::path const& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+// Every file below a folder.
+std::map<std::string, std::string> contents(fs::path const& folder) {
+  std::map<std::string, std::string> out;
+  for (auto const& entry : fs::recursive_directory_iterator(folder))
+    if (entry.is_regular_file()) out[fs::relative(entry.path(), folder).string()] = bytes(entry.path());
+  return out;
+}
+void check_same(fs::path const& a, fs::path const& b) {
+  auto const x = contents(a), y = contents(b);
+  CHECK(x.size() > 0);
+  CHECK(x.size() == y.size());
+  for (auto const& [name, text] : x) {
+    INFO(name);
+    REQUIRE(y.count(name) == 1);
+    CHECK((y.at(name) == text));
+  }
+}
+std::vector<float> read(fs::path const& file, hours t) {
+  std::vector<float> x(std::size_t(channels.size() * where.points()));
+  archive({file.string()}, channels).read(t, 1, 1, x.data());
+  return x;
+}
+std::vector<hours> times(fs::path const& file) { return archive({file.string()}, channels).times(); }
+
+}  // namespace
+
+TEST_CASE("members depend on their number alone: not on how many, on workers, or on when they were drawn") {
+  small_world const w;
+  auto o = w.options("reanalyse", "at once", "2019-01-01T03");
+  run_task(asked(), o, {});
+  o.out = (w.folder / "one by one").string(), o.workers = 2;
+  run_task(asked({"assimilation.members=1"}), o, {});
+  run_task(asked(), o, {});
+  check_same(w.folder / "at once", w.folder / "one by one");
+  CHECK(times(w.folder / "at once" / "mean.nc").front() == start + 3);
+  CHECK(times(w.folder / "at once" / "mean.nc").size() == 6);
+  CHECK(read(w.folder / "at once" / "members" / "member_001.nc", start + 4) != read(w.folder / "at once" / "members" / "member_002.nc", start + 4));
+}
+
+TEST_CASE("a filter's state is the last of the reanalysis up to it") {
+  small_world const w;
+  run_task(asked(), w.options("reanalyse", "all", "2019-01-01T03"), {});
+  run_task(asked(), w.options("filter", "last", "2019-01-01T08"), {});
+  CHECK(times(w.folder / "last" / "mean.nc") == std::vector<hours>{start + 8});
+  for (auto const* file : {"mean.nc", "spread.nc", "members/member_002.nc"}) CHECK(read(w.folder / "all" / file, start + 8) == read(w.folder / "last" / file, start + 8));
+}
+
+TEST_CASE("forecasts begin where they were told to and go on as far") {
+  small_world const w;
+  auto const made = [&](std::vector<std::string> words, std::string const& out) {
+    words.push_back("assimilation.hours=2");
+    run_task(asked(words), w.options("forecast", out, "2019-01-02T00"), {});
+    CHECK(times(w.folder / out / "mean.nc").front() == start + 22);
+    CHECK(times(w.folder / out / "mean.nc").back() == start + 28);
+    return w.folder / out / "members" / "member_001.nc";
+  };
+  auto const full = made({"assimilation.start=full"}, "full");
+  auto o = w.options("persistence", "persistence", "2019-01-02T00");
+  run_task(asked(), o, {});
+  auto const still = w.folder / "persistence" / "members" / "member_001.nc";
+  for (hours t = start + 23; t < start + 29; ++t) CHECK(read(still, t) == read(full, start + 23));
+  CHECK_FALSE(fs::exists(w.folder / "persistence" / "members" / "member_002.nc"));
+
+  auto const seen = made({"assimilation.start=observations"}, "observations");
+  CHECK(read(seen, start + 25) != read(full, start + 25));
+  made({"assimilation.start=reanalysis", "assimilation.spin_up=8"}, "reanalysis");
+  made({"assimilation.all_at_once=true"}, "at once");
+
+  auto begun = w.options("forecast", "from", "2019-01-02T00");
+  begun.from = (w.folder / "full").string();
+  run_task(asked({"assimilation.hours=2"}), begun, {});
+  CHECK(read(w.folder / "from" / "members" / "member_001.nc", start + 23) == read(full, start + 23));
+}
+
+TEST_CASE("a cycle killed twenty times at random moments leaves the files of one that was not") {
+  small_world const w;
+  auto const words = std::vector<std::string>{"assimilation.members=2", "assimilation.cycles=3"};
+  auto o = w.options("cycle", "whole", "2019-01-01T08");
+  auto const before = std::chrono::steady_clock::now();
+  run_task(asked(words), o, {});
+  auto const whole = std::chrono::steady_clock::now() - before;
+  o.out = (w.folder / "killed").string();
+  int killed = 0;
+  for (std::uint32_t i = 0; i < 20; ++i) {
+    pid_t const child = ::fork();
+    if (child == 0) {
+      ::close(2);
+      run_task(asked(words), o, {});
+      ::_exit(0);
+    }
+    std::this_thread::sleep_for(whole * (0.3 * sda::uniform(sda::key{7}, i, 0)));
+    ::kill(child, SIGKILL);
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    killed += WIFSIGNALED(status);
+  }
+  CHECK(killed > 0);
+  run_task(asked(words), o, {});
+  check_same(w.folder / "whole", w.folder / "killed");
+  for (auto const* cycle : {"2019-01-01T10", "2019-01-01T12"})
+    CHECK(times(w.folder / "whole" / cycle / "analysis" / "increments.nc").size() == 2);
+}
+
+TEST_CASE("what cannot be done is said, and nothing is lost") {
+  small_world const w;
+  auto o = w.options("reanalyse", "a", "2019-01-01T03");
+  run_task(asked(), o, {});
+  auto const there = contents(w.folder / "a");
+  o.seed = 4;
+  CHECK_THROWS_WITH(run_task(asked(), o, {}), Catch::Contains("made by another run") && Catch::Contains("seed: 3 there, 4 here"));
+  o.seed = 3;
+  CHECK_THROWS_WITH(run_task(asked({"assimilation.sampler.steps=4"}), o, {}), Catch::Contains("steps: 3 there, 4 here"));
+  CHECK(contents(w.folder / "a") == there);
+  o.seed = 4, o.resume = false;
+  run_task(asked(), o, {});
+  CHECK(contents(w.folder / "a").size() == there.size());
+  CHECK(contents(w.folder / "a") != there);
+
+  auto const gap = (w.folder / "gap.nc").string();
+  w.write_weather(gap, {5, 6});
+  o.data = {gap}, o.out = (w.folder / "b").string();
+  CHECK_THROWS_WITH(run_task(asked(), o, {}), Catch::Contains("2019-01-01T05..2019-01-01T06"));
+  CHECK_FALSE(fs::exists(w.folder / "b"));
+  o.data = {w.data}, o.out = (w.folder / "era5.nc" / "b").string();
+  CHECK_THROWS_WITH(run_task(asked(), o, {}), Catch::Contains("cannot make the folder"));
+  CHECK_THROWS_WITH(config::parse("assimilation: {sampler: {step: 3}}"), Catch::Contains("assimilation.sampler.steps"));
+}
+
+#if defined(APPA_PROGRAM)
+TEST_CASE("two ranks, which share members or windows, write the files of one") {
+  small_world const w;
+  for (char const* const word : {"OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "OMPI_MCA_rmaps_base_oversubscribe"}) ::setenv(word, "1", 1);
+  auto const made = [&](std::string const& launcher, std::string const& out, std::string const& members) {
+    auto const command = launcher + " " + APPA_PROGRAM + " reanalyse --threads 1 --model " + w.folder.path.string() + " --data " + w.data + " --first 2019-01-01T03 --hours 8 --members " +
+                         members + " --out " + (w.folder / out).string() + " assimilation.sampler.steps=3 'observations=[{kind: stations, count: 20}]' > /dev/null 2>&1";
+    INFO(command);
+    REQUIRE(std::system(command.c_str()) == 0);
+    return w.folder / out;
+  };
+  std::string const two = std::string(APPA_MPIEXEC) + " -n 2";
+  for (std::string const members : {"2", "1"}) {
+    auto const by_two = made(two, "two" + members, members), by_one = made("", "one" + members, members);
+    for (auto const* file : {"mean.nc", "members/member_001.nc"})
+      for (hours t = start + 3; t < start + 11; ++t) CHECK(read(by_two / file, t) == read(by_one / file, t));
+  }
+}
+#endif
