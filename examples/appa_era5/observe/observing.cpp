@@ -5,8 +5,10 @@
 #include "observe/network.hpp"
 
 #include <algorithm>
+#include <fstream>
 #include <memory>
 #include <numeric>
+#include <sstream>
 
 namespace appa {
 
@@ -228,6 +230,16 @@ observing observe_by(json const& list, scene const& s, state_at const& truth, sd
     };
   };
   return {of(fate::assimilated), of(fate::left_out), [at](hours t) { return at(t, true); }, summary};
+}
+
+nlohmann::json observation_list(std::string const& file) {
+  std::ifstream in(file);
+  std::stringstream words;
+  words << in.rdbuf();
+  require(in.good(), "cannot read ", file);
+  auto const tree = config::parse(words.str(), {}, false);
+  require(tree.has("observations"), file, " lists no observations");
+  return tree.at("observations").json();
 }
 
 }  // namespace appa

@@ -46,4 +46,7 @@ using state_at = std::function<std::vector<float>(hours)>;
 observing observe_by(nlohmann::json const& list, scene const& s, state_at const& truth, sda::key k,
                      std::function<background(hours)> const& prior = {});
 
+/// The list under `observations:` of a YAML file.
+nlohmann::json observation_list(std::string const& file);
+
 }  // namespace appa

@@ -42,8 +42,10 @@ std::string file_of(sda_test::temporary_folder const& tmp, char const* name, std
   std::ofstream(path) << text;
   return path;
 }
-observing with(scene const& s, json list, std::function<background(hours)> const& prior = {}) {
-  return observe_by(std::move(list), s, {}, k, prior);
+observing with(scene const& s, json const& instrument, std::function<background(hours)> const& prior = {}) {
+  auto list = json::array();
+  list.push_back(instrument);
+  return observe_by(list, s, {}, k, prior);
 }
 std::string const head = "time,lat,lon,level,variable,value,error\n";
 
@@ -148,7 +150,7 @@ TEST_CASE("real observations: duplicates become one of their precision, gross er
                                                  "2020-01-01T00,-20,10,,t2m,999,1\n2020-01-01T00,0,0,500,t,240,2\n2020-01-01T00,0,0,50,t,240,2\n"
                                                  "2020-01-01T01,10,10,,t2m,200,1\n2020-01-01T00,1,1,,q,1,1\n");
   hours const t = hours_of({2020, 1, 1, 0});
-  auto const o = with(s, {{{"kind", "file"}, {"file", path}, {"thinning", 100}}});
+  auto const o = with(s, {{"kind", "file"}, {"file", path}, {"thinning", 100}});
   auto const all = o.all(t);
   auto const seen = o.assimilated(t);
   REQUIRE(seen.count() == 2);
@@ -163,7 +165,7 @@ TEST_CASE("real observations: duplicates become one of their precision, gross er
                             Catch::Contains("1 of variables that states do not have (first: q at 1 N 1 E"));
   // 3 K from a prior of spread 0.1 K is a gross error at 2 deviations of √(0.01 + 1) K, not at 10
   background const sure{std::vector<float>(19 * 36 * 4, 1.5f), std::vector<float>(19 * 36 * 4, 0.05f)};
-  auto const strict = with(s, {{{"kind", "file"}, {"file", path}, {"gross_error", 2}}}, [&](hours) { return sure; });
+  auto const strict = with(s, {{"kind", "file"}, {"file", path}, {"gross_error", 2}}, [&](hours) { return sure; });
   auto const fates = strict.all(t + 1).fates;
   CHECK(fates == std::vector<fate>{fate::gross_error});
 }
@@ -173,8 +175,8 @@ TEST_CASE("errors of the instrument stand in for those that a file does not give
   auto const s = world("36x19", {"t2m", "t"});
   auto const path = file_of(tmp, "a.csv", head + "2020-01-01T00,50,10,,t2m,200,\n2020-01-01T00,0,0,500,t,240,\n2020-01-01T00,0,9,500,t,240,5\n");
   hours const t = hours_of({2020, 1, 1, 0});
-  CHECK(with(s, {{{"kind", "file"}, {"file", path}}}).assimilated(t).count() == 1);
-  auto const o = with(s, json::parse(R"([{"kind": "file", "error": {"t2m": 3, "t": 8}, "units": "physical", "file": ")" + path + "\"}]"));
+  CHECK(with(s, {{"kind", "file"}, {"file", path}}).assimilated(t).count() == 1);
+  auto const o = with(s, json::parse(R"({"kind": "file", "error": {"t2m": 3, "t": 8}, "units": "physical", "file": ")" + path + "\"}"));
   auto const all = o.all(t);
   CHECK((all.reports[0].error == Approx(3) && all.reports[1].error == Approx(8) && all.reports[2].error == Approx(5)));
   CHECK(all.seen.variances[1] == Approx(64.0 / 16));
@@ -186,7 +188,7 @@ TEST_CASE("errors are correlated along profiles and tracks, and what is assimila
   auto const path = file_of(tmp, "a.csv", head + "2020-01-01T00,50,10,1000,t,210,2\n2020-01-01T00,50,10,250,t,210,2\n2020-01-01T00,50,10,500,t,210,2\n"
                                                  "2020-01-01T00,60,10,500,t,210,2\n");
   hours const t = hours_of({2020, 1, 1, 0});
-  auto const o = with(s, json::parse(R"([{"kind": "file", "correlation": {"vertical": 0.5}, "file": ")" + path + "\"}]"));
+  auto const o = with(s, json::parse(R"({"kind": "file", "correlation": {"vertical": 0.5}, "file": ")" + path + "\"}"));
   auto const all = o.all(t);
   float const rho = float(std::exp(-2 * std::log(2.0)));
   REQUIRE(all.correlations.size() == 4);
@@ -194,7 +196,7 @@ TEST_CASE("errors are correlated along profiles and tracks, and what is assimila
   CHECK((all.reports[0].level == 250 && all.reports[2].level == 1000));
   auto const seen = o.assimilated(t);
   CHECK(seen.variances[1] == Approx((1 - rho * rho) * all.seen.variances[1]));
-  auto const track = with(s, json::parse(R"([{"kind": "file", "correlation": {"track": 1000}, "file": ")" + path + "\"}]")).all(t);
+  auto const track = with(s, json::parse(R"({"kind": "file", "correlation": {"track": 1000}, "file": ")" + path + "\"}")).all(t);
   double const far = sda::great_circle({50, 10}, {60, 10});
   REQUIRE(track.correlations.size() == 4);   // every level is a chain
   for (std::size_t i = 0; i < 4; ++i) CHECK(track.correlations[i] == Approx(i == 2 ? std::exp(-far / 1000) : 0));

@@ -15,7 +15,7 @@
 namespace sda::netcdf {
 
 /// What CF attributes hold. Integers become doubles only when asked to be one.
-using attribute_value = std::variant<std::string, double, int>;
+using attribute_value = std::variant<std::string, double, int, std::vector<int>>;
 struct attribute {
   std::string name;
   attribute_value value;

@@ -159,6 +159,7 @@ class writer {
     if (auto const* s = std::get_if<std::string>(&a.value)) status = nc_put_att_text(file_, v, name, s->size(), s->data());
     if (auto const* x = std::get_if<double>(&a.value)) status = nc_put_att_double(file_, v, name, NC_DOUBLE, 1, x);
     if (auto const* i = std::get_if<int>(&a.value)) status = nc_put_att_int(file_, v, name, NC_INT, 1, i);
+    if (auto const* all = std::get_if<std::vector<int>>(&a.value)) status = nc_put_att_int(file_, v, name, NC_INT, all->size(), all->data());
     check(status, "attribute ", a.name, " of ", of);
   }
   entry& find(std::string const& name) {
