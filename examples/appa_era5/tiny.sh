@@ -45,11 +45,11 @@ task() {
   run "$kind" --seed 1 --config "$config" --model . --data "$truth" --workers "${APPA_WORKERS:-4}" --out "runs/$name" "$@"
 }
 before() { date -u -d "${last/T/ }:00Z - $1 hours" +%Y-%m-%dT%H; }
-for hours in 1 2 4 8 12 24 48; do
+for hours in 1 4 8 24 48; do
   task "reanalysis-$hours" reanalyse --hours $hours --first "$(before $((hours - 1)))"
 done
-task filter filter --hours 24 --first $last
-task forecast forecast --start reanalysis --spin-up 24 --hours 4 --lead 72 --first "$(before -1)"
+task filter filter --hours 8 --first $last
+task forecast forecast --from runs/reanalysis-24 --hours 4 --lead 72 --first "$(before -1)"
 
 past="--period 2018-03-21..2019-03-01"
 [[ -e climate.nc ]] || run climate --data "$truth" --out climate.nc --variables $variables --levels $levels $past
@@ -68,7 +68,7 @@ report() {
 for of in reanalysis-24 reanalysis-48; do
   report $of reanalysis=runs/$of climatology=baselines/$of-climatology persistence=baselines/$of-persistence interpolation=baselines/$of-optimal-interpolation
 done
-report windows $(for hours in 1 2 4 8 12 24 48; do echo "$hours-h=runs/reanalysis-$hours"; done)
+report windows $(for hours in 1 4 8 24 48; do echo "$hours-h=runs/reanalysis-$hours"; done)
 report forecast forecast=runs/forecast climatology=baselines/forecast-climatology persistence=baselines/forecast-persistence
 "$appa" render maps runs/reanalysis-24 maps.png --truth "$truth"
 "$appa" render animation runs/forecast forecast.gif --truth "$truth"

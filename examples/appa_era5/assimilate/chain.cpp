@@ -12,7 +12,29 @@ stretch last(stretch const& s, index_t n, hours step) {
   return {s.first + (s.size() - n) * step, s.states.narrow(0, s.size() - n, n)};
 }
 
+namespace {
+
+// One draw after another.
+void add(estimate& all, estimate const& e) {
+  all.windows = std::max(all.windows, e.windows);
+  all.denoised += e.denoised, all.denoiser_vjps += e.denoiser_vjps;
+  all.decoded += e.decoded, all.decoder_vjps += e.decoder_vjps, all.decoder_jvps += e.decoder_jvps;
+  all.operations += e.operations;
+  all.weights = std::max(all.weights, e.weights), all.denoiser = std::max(all.denoiser, e.denoiser);
+  all.decoder = std::max(all.decoder, e.decoder), all.vectors = std::max(all.vectors, e.vectors);
+}
+
+}  // namespace
+
 at::Tensor chain::drawn(hours first, index_t states, conditions const& c, sda::key k) const {
+  if (instead) {
+    planned_run run;
+    run.space = system.space->options, run.net = system.net->options, run.how = how, run.states = states;
+    for (auto const& s : c.seen) run.observations.push_back(s.count());
+    for (auto const& [s, z] : c.known) run.known.push_back(s);
+    add(*instead, estimate_of(run));
+    return at::zeros({states, system.tokens(), system.latents()});
+  }
   any_communicator const shared{ranks.rank(), ranks.size(), [this](at::Tensor& whole) {  // the sum of what each has, and zeros
                                   auto const mine = sda::share(whole.size(0), ranks.rank(), ranks.size());
                                   auto out = at::zeros_like(whole);

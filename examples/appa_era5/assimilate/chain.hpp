@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include "assimilate/posterior.hpp"
+#include "assimilate/estimate.hpp"
 #include "training/job.hpp"
 
 #include <functional>
@@ -23,6 +23,7 @@ struct chain {
   job const& ranks;                        // that share the windows of a draw
   index_t predictions;                     // states that a forecast goes on by
   watcher watch;
+  estimate* instead = nullptr;             // nothing is drawn: what it would take is added up here, and states are 0
 
   hours step() const { return system.step; }
   /// States before those that a forecast's window predicts.

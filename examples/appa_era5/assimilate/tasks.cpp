@@ -7,6 +7,7 @@
 #include "data/dataset.hpp"
 #include "data/netcdf_lock.hpp"
 #include "data/state_file.hpp"
+#include "observe/observation_file.hpp"
 #include "observe/observing.hpp"
 #include "training/run.hpp"
 #include "weights/state_dict.hpp"
@@ -18,6 +19,7 @@
 #include <cmath>
 #include <cstdio>
 #include <future>
+#include <list>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -81,7 +83,8 @@ class session {
   state_contents contents(plan const& p, std::string const& title) const;
   void write(std::string const& path, state_contents const& as, stretch const& states) const;
   void keep(result_folder const& to, plan const& p, index_t member, stretch const& made) const;
-  void finish(result_folder const& to, plan const& p) const;
+  void finish(result_folder const& to, plan const& p, observing const& look) const;
+  void compare(result_folder const& to, plan const& p, observing const& look) const;
 };
 
 /// f of each number on so many threads, each number once. The first failure ends it.
@@ -151,6 +154,7 @@ stretch session::encoded(hours first, index_t states) const {
 
 // What an earlier run drew of a member, up to a date.
 stretch session::kept(fs::path const& folder, index_t member, hours date) const {
+  if (o_.dry) return {date - system_.length() * system_.step, at::zeros({system_.length(), system_.tokens(), system_.latents()})};
   fs::path const file = latents_of(folder, member);
   require(fs::exists(file), folder.string(), " has no member ", member + 1, " (", file.string(), ")");
   auto const stored = read_tensors(file);
@@ -237,6 +241,13 @@ void session::run(plan const& p, fs::path const& folder) const {
   std::map<hours, sight> seen;
   for (hours t = p.looked.first; t <= p.looked.last; t += system_.step) seen[t] = look.assimilated(t);
   auto const count = p.draws == 0 && o_.from.empty() ? 1 : members();
+  auto const seen_at = [&](hours t) { return seen.count(t) ? seen.at(t) : sight{}; };
+  if (o_.dry) {
+    estimate all;
+    p.draw({system_, how_, seen_at, ranks_, predictions_, {}, &all}, 0, seed());
+    if (ranks_.first()) std::printf("%s, %td members of %td states from %s:\n%s", folder.c_str(), count, p.states, text(p.first).c_str(), text(all, product_rate(), count, ranks_.size()).c_str());
+    return;
+  }
   result_folder const to(folder, count, described(p, seen), {{"command", o_.line}, {"revision", provenance({}, 0, 0).at("revision")}}, o_.resume, ranks_);
 
   bool const shared = ranks_.size() > 1 && index_t(to.missing().size()) < ranks_.size();  // ranks share windows, else members
@@ -259,11 +270,11 @@ void session::run(plan const& p, fs::path const& folder) const {
       for (auto const& [member, part] : done) total += part;
       if (ranks_.first()) bar.at(total, sda::detail::text("member ", m + 1, ", draw ", draws + 1, " of ", p.draws, ", step ", at, " of ", all));
     };
-    chain const c{system_, how_, [&](hours t) { return seen.count(t) ? seen.at(t) : sight{}; }, shared ? ranks_ : alone, predictions_, watch};
+    chain const c{system_, how_, seen_at, shared ? ranks_ : alone, predictions_, watch};
     auto const made = p.draw(c, m, seed().fold(1).fold(std::uint64_t(p.looked.size() > 0 ? p.looked.first : p.first)).fold(std::uint64_t(m)));
     if (!shared || ranks_.first()) keep(to, p, m, made);
   });
-  if (ranks_.first()) finish(to, p);
+  if (ranks_.first()) finish(to, p, look);
 }
 
 void session::write(std::string const& path, state_contents const& as, stretch const& states) const {
@@ -286,7 +297,7 @@ void session::keep(result_folder const& to, plan const& p, index_t member, stret
 }
 
 // What is made of all members, once they are there.
-void session::finish(result_folder const& to, plan const& p) const {
+void session::finish(result_folder const& to, plan const& p, observing const& look) const {
   auto const members = to.members();
   for (auto const& file : members)
     while (!fs::exists(file)) {  // other ranks are at it
@@ -303,9 +314,46 @@ void session::finish(result_folder const& to, plan const& p) const {
     as.title = "the truth, encoded and decoded";
     write(to.file("reconstruction.nc"), as, encoded(p.first, p.states));
   }
+  if (look.all) compare(to, p, look);
   as.title = p.task + " of the atmosphere";
   write_mean_and_spread(members, mean, to.file("spread.nc"), as);
   if (!p.background.empty()) write_difference(mean, (p.background / "mean.nc").string(), to.file("increments.nc"), as);
+}
+
+// Observations beside what members show in their place.
+void session::compare(result_folder const& to, plan const& p, observing const& look) const {
+  index_t const most = 20'000'000, channels = system_.channels.size(), points = system_.where.points();
+  std::list<archive> members;
+  for (auto const& file : to.members()) members.emplace_back(std::vector{file}, system_.channels);
+  std::vector<observed_hour> all;
+  std::vector<float> state(std::size_t(channels * points));
+  index_t count = 0;
+  for (hours t = p.looked.first; t <= p.looked.last; t += system_.step) {
+    observed_hour hour{t, look.all(t), {}, {}, {}, {}};
+    if ((count += hour.what.seen.count()) > most) {
+      std::fprintf(stderr, "%s is not written: more than %td observations\n", to.file("observations.nc").c_str(), most);
+      return;
+    }
+    if (members.front().has(t)) {
+      std::vector<double> mean(std::size_t(hour.what.seen.count())), squares(mean.size());
+      double n = 0;
+      for (auto const& member : members) {
+        member.read(t, 1, 1, state.data());
+        system_.standard.standardise(state, points);
+        for (float& x : state) x = std::isnan(x) ? 0 : x;
+        auto const shown = shown_by(hour.what.seen, state, channels);
+        ++n;
+        for (std::size_t i = 0; i < shown.size(); ++i) {
+          double const off = shown[i] - mean[i];
+          mean[i] += off / n, squares[i] += off * (shown[i] - mean[i]);
+        }
+      }
+      hour.after.assign(mean.begin(), mean.end());
+      for (double const s : squares) hour.after_spread.push_back(n > 1 ? float(std::sqrt(s / (n - 1))) : 0);
+    }
+    all.push_back(std::move(hour));
+  }
+  write_observations(to.file("observations.nc"), all, "observations and what the " + p.task + " shows in their place", o_.line, contents(p, "").about);
 }
 
 // What decides a member's numbers.
