@@ -31,7 +31,7 @@ run() {
 run train-autoencoder --seed 1 --config "$config" --data 'era5/*-levels-*.nc' --statistics stats.nc --out autoencoder --resume "$@"
 run encode --model autoencoder --data 'era5/*-levels-*.nc' --statistics stats.nc --out latents
 run train-denoiser --seed 1 --config "$config" --latents latents --out denoiser --resume "$@"
-run prior --seed 1 --config "$config" --model . --out prior --first 2019-03-14T00 --members 3 --workers 3 --data 'era5/*-levels-*.nc' assimilation.sampler.name=lms assimilation.sampler.steps=64
+run prior --seed 1 --config "$config" --model . --out prior --first 2019-03-14T00 --members 3 --workers 3 assimilation.sampler.name=lms assimilation.sampler.steps=64
 "$appa" render curves autoencoder autoencoder.png
 "$appa" render curves denoiser denoiser.png
 "$appa" render fields prior fields.png --truth 'era5/*-levels-*.nc'
