@@ -474,8 +474,8 @@ def curves(asked):
 def sampled(asked):
     """Truth, reconstruction and members of `appa prior`, by name."""
     found = {"truth": Fields(asked.truth)} if asked.truth else {}
-    if os.path.exists(os.path.join(asked.folder, "reconstruction.nc")):
-        found["reconstruction"] = Fields([os.path.join(asked.folder, "reconstruction.nc")])
+    if asked.reconstruction:
+        found["reconstruction"] = Fields([os.path.join(asked.reconstruction, "members", "*.nc")])
     for number, path in enumerate(sorted(glob.glob(os.path.join(asked.folder, "members", "*.nc"))), 1):
         found[f"member {number}"] = Fields([path])
     return found
@@ -559,6 +559,7 @@ def main():
         one = kind(draws, folder="of training" if draws is curves else "of `appa prior`", out="picture")
         if draws is not curves:
             one.add_argument("--truth", nargs="+", help="files of true states, as names or patterns")
+            one.add_argument("--reconstruction", help="folder of `appa reconstruct` of the same hours")
     asked = parser.parse_args()
     try:
         asked.draws(asked)

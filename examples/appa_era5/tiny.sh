@@ -32,10 +32,11 @@ run train-autoencoder --seed 1 --config "$config" --data 'era5/*-levels-*.nc' --
 run encode --model autoencoder --data 'era5/*-levels-*.nc' --statistics stats.nc --out latents
 run train-denoiser --seed 1 --config "$config" --latents latents --out denoiser --resume "$@"
 run prior --seed 1 --config "$config" --model . --out prior --first 2019-03-14T00 --members 3 --workers 3 assimilation.sampler.name=lms assimilation.sampler.steps=64
+run reconstruct --model autoencoder --data 'era5/*-levels-*.nc' --statistics stats.nc --period 2019-03-14T00..2019-03-14T07 --out reconstruction
 "$appa" render curves autoencoder autoencoder.png
 "$appa" render curves denoiser denoiser.png
-"$appa" render fields prior fields.png --truth 'era5/*-levels-*.nc'
-"$appa" render spectra prior spectra.png --truth 'era5/*-levels-*.nc'
+"$appa" render fields prior fields.png --truth 'era5/*-levels-*.nc' --reconstruction reconstruction
+"$appa" render spectra prior spectra.png --truth 'era5/*-levels-*.nc' --reconstruction reconstruction
 
 # Analyses of one hour, given ever more hours before it; the forecast begins there.
 last=2019-03-16T00 truth='era5/*-levels-*.nc'
