@@ -3,7 +3,8 @@
 // matrices of the same run; and guided sampling with the small network of Lorenz-96, step by step and as one graph. Prints a table.
 // `networks cpu` runs it all in a small size where there is no GPU.
 #include "../../examples/appa_era5/assimilate/streamed.hpp"
-#include "../../examples/appa_era5/network/operations.hpp"
+#include "../../examples/appa_era5/network/cae.hpp"
+#include "../../examples/appa_era5/network/vidit.hpp"
 #include "../../examples/lorenz96/network.hpp"
 
 #include <sda/calculus/schedule.hpp>
@@ -82,7 +83,7 @@ trained_system appa_of(machine const& m) {
   s.channels = published_channels(), s.where = regular_grid(ae.shape[1], ae.shape[0], true);
   s.space = std::make_shared<cae>(ae);
   s.space->initialise(sda::key{1});
-  vit.state[0] = s.space->cells()[0], vit.state[1] = s.space->cells()[1];
+  vit.state[0] = s.space->where().image[0], vit.state[1] = s.space->where().image[1];
   s.net = std::make_shared<vidit>(vit);
   s.net->initialise(sda::key{2});
   s.scale = {at::zeros({s.latents()}), at::ones({s.latents()}), 0};
@@ -112,11 +113,12 @@ void published(machine& m) {
   torch::NoGradGuard const off;
   auto const s = appa_of(m);
   auto const on = at::TensorOptions(m.device).dtype(m.type);
-  auto const x = at::randn({1, s.where.points(), s.space->options.in_channels}, on);
-  auto const z = s.space->encode(x);
-  double const coding = operations_of(s.space->options), denoising = operations_of(s.net->options);
-  m.row("encode a state", coding, [&] { s.space->encode(x); });
-  m.row("decode a state", coding, [&] { s.space->decode(z); });
+  auto const x = at::randn({1, s.where.points(), s.space->channels()}, on);
+  auto const when = at::tensor({2021, 3, 21, 0}, at::kLong), z = s.space->encode(x, when);
+  auto const of_net = s.net->denoising();
+  double const coding = s.space->decoding().maps, denoising = of_net.maps + of_net.attention;
+  m.row("encode a state", coding, [&] { s.space->encode(x, when); });
+  m.row("decode a state", coding, [&] { s.space->decode(z, when); });
 
   index_t const states = s.length();
   auto const dates = at::tensor({2021, 3, 21, 0}, at::kLong).expand({states, 4});

@@ -17,7 +17,7 @@ using nlohmann::json;
 
 // Every key that something reads. A section is a heading in brackets; `*` stands below for a list of sections.
 char const* const known_keys = R"(
-[data] files context_files statistics variables levels grid train valid test step
+[data] files context context_files statistics variables levels grid train valid test step
 [ae] name in_channels context_channels shape resize saturation saturation_bound noise_level lat_channels hid_channels hid_blocks
  pixel_shuffle ffn_factor dropout patch_size checkpointing identity_init latent_shape latent_channels heads ico_divisions
  self_attention_hops self_attention_blocks use_hop_pooling pooling_area use_xfa

@@ -29,7 +29,7 @@ void add(estimate& all, estimate const& e) {
 at::Tensor chain::drawn(hours first, index_t states, conditions const& c, sda::key k) const {
   if (instead) {
     planned_run run;
-    run.space = system.space->options, run.net = system.net->options, run.how = how, run.states = states;
+    run.space = system.space, run.net = system.net, run.how = how, run.states = states;
     for (auto const& s : c.seen) run.observations.push_back(s.count());
     for (auto const& [s, z] : c.known) run.known.push_back(s);
     add(*instead, estimate_of(run));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "assimilate/decoder_part.hpp"
 
+#include "network/cae.hpp"
+
 #include <algorithm>
 
 namespace appa {
@@ -56,16 +58,27 @@ tiling cover(std::vector<char> const& needed, index_t height, index_t width, ind
 
 }  // namespace
 
-decoder_part::decoder_part(std::shared_ptr<cae const> net, std::vector<index_t> const& columns, at::Device device) : net_(std::move(net)) {
+decoder_part::decoder_part(std::shared_ptr<autoencoder const> net, std::vector<index_t> const& columns, at::Device device, at::Tensor const& date)
+    : whole_(std::move(net)), net_(std::dynamic_pointer_cast<cae const>(whole_)), date_(date) {
+  index_t const channels = whole_->channels(), points = whole_->points();
+  for (auto const c : columns)
+    sda::require(0 <= c && c < points * channels, "decoder_part: number ", c, " of states of ", points, " points and ", channels, " channels");
+  if (net_) {
+    tile(columns, device);
+    return;
+  }
+  auto const cost = whole_->decoding();
+  operations_ = cost.maps + cost.attention, kept_ = cost.kept;
+  picked_ = at::tensor(columns, at::kLong).to(device);
+}
+
+void decoder_part::tile(std::vector<index_t> const& columns, at::Device device) {
   auto const& o = net_->options;
   auto const [py, px] = o.patch_size;
   auto const [top, left] = net_->origin();
-  index_t const levels = net_->levels(), channels = o.in_channels, points = o.shape[0] * o.shape[1];
+  index_t const levels = net_->levels(), channels = o.in_channels;
   std::vector<index_t> place(std::size_t(channels), -1), rows_wanted;  // of a channel among those that are made
-  for (auto const c : columns) {
-    sda::require(0 <= c && c < points * channels, "decoder_part: number ", c, " of states of ", points, " points and ", channels, " channels");
-    place[std::size_t(c % channels)] = 0;
-  }
+  for (auto const c : columns) place[std::size_t(c % channels)] = 0;
   index_t made = 0;
   for (index_t c = 0; c < channels; ++c) {
     if (place[std::size_t(c)] < 0) continue;
@@ -115,6 +128,7 @@ decoder_part::decoder_part(std::shared_ptr<cae const> net, std::vector<index_t> 
 }
 
 at::Tensor decoder_part::operator()(at::Tensor const& z) const {
+  if (!net_) return whole_->decode(z, date_).flatten(1).index_select(1, picked_);
   index_t const rows = z.size(0);
   at::Tensor x = z;  // [rows, pixels, channels]
   for (index_t i = std::ssize(stages_); i-- > 0;) {

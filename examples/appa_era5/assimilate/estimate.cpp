@@ -2,7 +2,6 @@
 #include "assimilate/estimate.hpp"
 
 #include "assimilate/guidance.hpp"
-#include "network/operations.hpp"
 
 #include <sda/calculus/schedule.hpp>
 #include <sda/core/progress.hpp>
@@ -47,34 +46,6 @@ index_t evaluations_of(sampler_options const& o) {
   return steps + (starts_up ? o.order == 4 ? 5 : o.order - 1 : 0);
 }
 
-index_t numbers_in(torch::nn::Module const& net) {
-  index_t total = 0;
-  for (auto const& p : net.parameters()) total += p.numel();
-  return total;
-}
-
-// Pixels of level i of the decoder.
-double pixels_of(cae_options const& o, std::size_t i) {
-  index_t const f = o.resize, h = (o.shape[0] + f - 1) / f * f, w = (o.shape[1] + f - 1) / f * f + 2 * f;
-  return double((h / o.patch_size[0] >> i) * (w / o.patch_size[1] >> i));
-}
-
-// Numbers alive while a state goes back through the decoder: those that autograd keeps, those of the block being worked on, and fields.
-double numbers_of_decoder(cae_options const& o) {
-  double kept = 0, block = 0;
-  for (std::size_t i = 0; i < o.hid_channels.size(); ++i) {
-    double const n = pixels_of(o, i) * double(o.hid_channels[i]), blocks = double(o.hid_blocks[i]), hidden = double(o.ffn_factor);
-    kept += n * (o.checkpointing ? blocks + 2 : (2 + 2 * hidden) * blocks + 2);
-    block = std::max(block, n * (4 + 2 * hidden));
-  }
-  return kept + block + 3 * pixels_of(o, 0) * double(o.patch_size[0] * o.patch_size[1] * o.in_channels);
-}
-// ... while a window goes back through the transformer.
-double numbers_of_denoiser(vidit_options const& o) {
-  double const stream = tokens_of(o) * double(o.hid_channels), block = stream * (18 + 3 * double(o.ffn_factor));
-  return (o.checkpointing ? double(o.hid_blocks) * stream + block : double(o.hid_blocks) * block) + 6 * stream + 4 * double(1 << 22);
-}
-
 // Windows with the states of each that are seen: first state, and which of its states count.
 struct seen_window {
   index_t first;
@@ -82,7 +53,7 @@ struct seen_window {
 };
 std::vector<seen_window> windows_of(planned_run const& run) {
   std::vector<seen_window> out;
-  index_t const size = run.net.blanket_size;
+  index_t const size = run.net->length();
   auto const add = [&](index_t first, index_t length, auto const& counts) {
     seen_window w{first, {}};
     for (index_t s = first; s < first + length; ++s)
@@ -107,10 +78,11 @@ std::vector<seen_window> windows_of(planned_run const& run) {
 }  // namespace
 
 estimate estimate_of(planned_run const& run) {
-  check(run.how, run.net.blanket_size);
+  index_t const size = run.net->length();
+  check(run.how, size);
   auto const windows = windows_of(run);
   auto const each = cost_of(run.how.guidance);
-  index_t const runs = evaluations_of(run.how.sampler), numbers = run.space.lat_channels * run.net.state[0] * run.net.state[1];
+  index_t const runs = evaluations_of(run.how.sampler), numbers = run.space->latents() * run.space->where().cells();
   auto const count = [&](index_t s) { return s < std::ssize(run.observations) ? run.observations[std::size_t(s)] : 0; };
   auto const share = [&](index_t s) { return s < std::ssize(run.shares) ? run.shares[std::size_t(s)] : 1.0; };
   bool const guided = run.how.guidance.name != "none", around = run.how.guidance.around == "trajectory";
@@ -122,29 +94,29 @@ estimate estimate_of(planned_run const& run) {
   for (auto const& w : windows) {
     double seen = 0;
     for (auto const s : w.states) {
-      bool const first_time = !around || &w == &windows.front() || s >= windows[std::size_t(&w - windows.data()) - 1].first + run.net.blanket_size;
+      bool const first_time = !around || &w == &windows.front() || s >= windows[std::size_t(&w - windows.data()) - 1].first + size;
       if (!guided || count(s) == 0 || !first_time) continue;
       seen += double(count(s)), weighted_states += share(s), largest = std::max(largest, share(s));
       e.decoded += runs * (1 + each.decoded), e.decoder_vjps += runs * each.decoder_vjps, e.decoder_jvps += runs * each.decoder_jvps;
     }
-    for (auto const s : run.known) seen += w.first <= s && s < w.first + run.net.blanket_size ? double(numbers) : 0;
+    for (auto const s : run.known) seen += w.first <= s && s < w.first + size ? double(numbers) : 0;
     e.denoised += runs * (1 + each.denoised);
     if (seen > 0 || (around && anything)) e.denoiser_vjps += runs * each.denoiser_vjps;
     most = around ? most + seen : std::max(most, seen);
   }
   for (index_t s = 0; s < run.states; ++s) all += double(count(s));
 
-  double const attention = attention_operations_of(run.net), maps = operations_of(run.net) - attention;
-  double const recomputed = run.net.checkpointing ? 1 : 0, again = run.space.checkpointing ? 1 : 0;
-  double const back = maps * (1 + recomputed) + attention * (3 + recomputed);  // attention's tiles are made again in any case
-  double const through = operations_of(run.space) * weighted_states * double(runs);
-  e.operations = double(e.denoised) * (maps + attention) + double(e.denoiser_vjps) * back;
-  e.operations += through * (double(1 + each.decoded) + double(each.decoder_vjps) * (2 + again) + double(each.decoder_jvps) * 2);
+  auto const net = run.net->denoising(), space = run.space->decoding();
+  auto const back = [](toll const& t) { return t.maps * (t.again ? 2 : 1) + t.attention * (t.again ? 4 : 3); };  // attention's tiles are made again in any case
+  double const states = weighted_states * double(runs), once = space.maps + space.attention;
+  e.operations = double(e.denoised) * (net.maps + net.attention) + double(e.denoiser_vjps) * back(net);
+  e.operations += states * (once * double(1 + each.decoded + each.decoder_vjps + 2 * each.decoder_jvps) + back(space) * double(each.decoder_vjps));
+  e.whole_states = run.space->where().on_sphere() && e.decoded > 0;
 
   index_t const mine = (e.windows + run.ranks - 1) / run.ranks;
-  e.weights = run.bytes * double(numbers_in(cae(run.space)) + numbers_in(vidit(run.net)));
-  e.denoiser = run.bytes * numbers_of_denoiser(run.net) * (around ? double(mine) : 1);
-  e.decoder = all > 0 && guided ? run.bytes * numbers_of_decoder(run.space) * largest + run.how.memory * 1e9 : 0;
+  e.weights = run.bytes * double(numbers_in(*run.space) + numbers_in(*run.net));
+  e.denoiser = run.bytes * net.kept * (around ? double(mine) : 1);
+  e.decoder = all > 0 && guided ? run.bytes * space.kept * largest + run.how.memory * 1e9 : 0;
   // values, variances, what is predicted and the innovation, a direction and a product; and 8 bytes that say where each observation lies
   e.vectors = run.bytes * most * double(6 + each.vectors) + 8 * all + 12 * run.bytes * double(run.states * numbers);
   return e;
@@ -159,7 +131,7 @@ std::string text(estimate const& e, double rate, index_t members, index_t ranks)
   auto const gigabytes = [&](double bytes) { return number(bytes * 1e-9, "%.1f GB"); };
   return "a member: " + std::to_string(e.windows) + (e.windows == 1 ? " window, " : " windows, ") + std::to_string(e.denoised) +
          " evaluations of the denoiser, " + std::to_string(e.denoiser_vjps) + " products back through it; " + std::to_string(e.decoded) +
-         " decoded states, " + std::to_string(e.decoder_vjps) + " products back and " + std::to_string(e.decoder_jvps) + " forward; " +
+         (e.whole_states ? " decoded states (whole ones: a graph has no tiles), " : " decoded states, ") + std::to_string(e.decoder_vjps) + " products back and " + std::to_string(e.decoder_jvps) + " forward; " +
          number(e.operations * 1e-12, "%.3g TFLOP") + "\nmemory of a rank: " + gigabytes(e.memory()) + " (weights " + gigabytes(e.weights) +
          ", denoiser " + gigabytes(e.denoiser) + ", decoder " + gigabytes(e.decoder) + ", observations " + gigabytes(e.vectors) +
          ")\ntime: " + sda::progress::duration(e.seconds(rate, ranks) * double(members)) + " for " + std::to_string(members) + " members on " +

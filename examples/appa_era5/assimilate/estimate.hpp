@@ -10,8 +10,8 @@ namespace appa {
 
 /// A run to come.
 struct planned_run {
-  cae_options space;
-  vidit_options net;
+  std::shared_ptr<autoencoder const> space;
+  std::shared_ptr<backbone const> net;
   drawing how;
   index_t states = 24, ranks = 1;
   std::vector<index_t> observations;  // by state, as conditions have them
@@ -24,7 +24,8 @@ struct planned_run {
 struct estimate {
   index_t windows = 0;                                      // drawn, or denoised together at every level
   index_t denoised = 0, denoiser_vjps = 0;                  // by windows
-  index_t decoded = 0, decoder_vjps = 0, decoder_jvps = 0;  // by states
+  index_t decoded = 0, decoder_vjps = 0, decoder_jvps = 0;  // by states,
+  bool whole_states = false;                                // which the decoder makes whole, however little of them is seen
   double operations = 0;
   double weights = 0, denoiser = 0, decoder = 0, vectors = 0;  // bytes of a rank: networks, activations of one window and of one state,
                                                                // observations with a solver's vectors

@@ -88,7 +88,7 @@ class task {
   std::shared_ptr<seen_state const> look_at(index_t state) const {
     if (state >= std::ssize(c_.seen) || c_.seen[std::size_t(state)].count() == 0) return {};
     auto& look = looks_[std::size_t(state)];
-    if (!look) look = std::make_shared<seen_state const>(system_, c_.seen[std::size_t(state)]);
+    if (!look) look = std::make_shared<seen_state const>(system_, c_.seen[std::size_t(state)], first_ + state * system_.step);
     return look;
   }
   // The latents of a state, if they are held or known; repaint puts known ones in place itself.

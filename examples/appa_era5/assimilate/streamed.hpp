@@ -24,7 +24,8 @@ struct tally {
 /// What a sight sees of one state of standardised latents; made once, for all windows that hold the state.
 class seen_state {
  public:
-  seen_state(trained_system const& system, sight const& s);
+  /// The state is that of an hour, where the autoencoder asks for it.
+  seen_state(trained_system const& system, sight const& s, hours when = 0);
 
   index_t count() const { return values.size(1); }
   /// [rows, tokens * channels] to [rows, count()], where and in what type z is. Differentiable both ways.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "assimilate/system.hpp"
 
+#include "network/dates.hpp"
+#include "network/from_config.hpp"
 #include "training/run.hpp"
 #include "weights/state_dict.hpp"
 
@@ -21,56 +23,41 @@ std::function<sda::level(double)> schedule_of(config const& train) {
   return sda::log_logit{low, high};
 }
 
-vidit_options vidit_of(config const& section, std::array<index_t, 2> cells, index_t channels) {
-  auto const name = section.get("backbone.name", "vit");
-  require(name.find("vit") != std::string::npos, "only vision transformers are known as priors; backbone.name is ", name);
-  auto o = section.at("backbone").json().get<vidit_options>();
-  o.state = {cells[0], cells[1], channels};
-  o.blanket_size = section.get("train.blanket_size", index_t{24});
-  return o;
-}
-
 std::string autoencoder_file(fs::path const& dump) {
   auto const ours = dump / "ae" / "model.safetensors", published = dump / "ae" / "model.pth";
   require(fs::exists(ours) || fs::exists(published), dump.string(), " holds no autoencoder, neither ae/model.safetensors nor ae/model.pth");
   return (fs::exists(ours) ? ours : published).string();
 }
 
-cae_options autoencoder_of(config const& whole) {
-  auto const section = whole.at(whole.has("autoencoder") ? "autoencoder.ae" : "ae");
-  auto const name = section.get("name", "cae");
-  require(name.find("ico") == std::string::npos, "only convolutional autoencoders are known here; ae.name is ", name);
-  return section.json().get<cae_options>();
-}
-
 latent_scale read_latent_scale(fs::path const& dump, bool with_noise) {
   auto const stats = read_tensors(fs::exists(dump / "stats.safetensors") ? dump / "stats.safetensors" : dump / "stats.pth");
   latent_scale out{sda::to_torch(stats["mean"]).to(at::kFloat), sda::to_torch(stats["std"]).to(at::kFloat), 0};
-  if (with_noise) out.noise = autoencoder_of(config_of(autoencoder_file(dump))).noise_level;
+  if (with_noise) out.noise = ae_of(config_of(autoencoder_file(dump)).json()).value("noise_level", 0.0);
   out.deviation = (out.deviation.square() + out.noise * out.noise).sqrt();
   return out;
 }
 
 at::Tensor trained_system::dates(hours first, index_t states) const {
-  auto out = at::empty({states, 4}, at::kLong);
-  for (index_t s = 0; s < states; ++s) {
-    auto const d = date_of(first + s * step);
-    out[s] = at::tensor({d.year, d.month, d.day, d.hour}, at::kLong);
-  }
-  return out;
+  std::vector<date> out;
+  for (index_t s = 0; s < states; ++s) out.push_back(date_of(first + s * step));
+  return to_tensor(out);
 }
 
-at::Tensor trained_system::decode(at::Tensor const& z) const {
+at::Tensor trained_system::decode(at::Tensor const& z, hours first) const {
   torch::NoGradGuard const off;
+  auto const when = dates(first, z.size(0));
   std::vector<at::Tensor> states;
-  for (index_t s = 0; s < z.size(0); ++s) states.push_back(space->decode(scale.restored(z.narrow(0, s, 1).to(device, type))).to(z.options()));
+  for (index_t s = 0; s < z.size(0); ++s)
+    states.push_back(space->decode(scale.restored(z.narrow(0, s, 1).to(device, type)), when[s]).to(z.options()));
   return at::cat(states);
 }
 
-at::Tensor trained_system::encode(at::Tensor const& x) const {
+at::Tensor trained_system::encode(at::Tensor const& x, hours first) const {
   torch::NoGradGuard const off;
+  auto const when = dates(first, x.size(0));
   std::vector<at::Tensor> states;
-  for (index_t s = 0; s < x.size(0); ++s) states.push_back(scale.standardised(space->encode(x.narrow(0, s, 1).to(device, type))).to(x.options()));
+  for (index_t s = 0; s < x.size(0); ++s)
+    states.push_back(scale.standardised(space->encode(x.narrow(0, s, 1).to(device, type), when[s])).to(x.options()));
   return at::cat(states);
 }
 
@@ -83,21 +70,20 @@ trained_system load_system(system_options const& o) {
   auto const ae_file = autoencoder_file(o.latents), file = model_file(o.model);
   auto const ae = config_of(ae_file), run = config_of(file);
   auto const section = run.has("denoiser") ? run.at("denoiser") : run;
-  auto const space = std::make_shared<cae>(autoencoder_of(ae));
-  auto const net = std::make_shared<vidit>(vidit_of(section, space->cells(), space->latents()));
+  auto const space = autoencoder_from(ae.json());
+  auto const net = backbone_from(with_latents(run.json(), space->where(), space->latents()));
   load_weights(ae_file, *space), load_weights(file, *net);
 
   bool const described = ae.has("standard.mean");
   require(described || !o.statistics.empty(), ae_file, " does not say how states are standardised: give a file of `appa stats`");
   auto const channels = ae.has("data.variables") || described ? channels_of(ae) : published_channels();
-  auto const shape = space->options.shape;
   auto const device = device_of(o.device);
   for (torch::nn::Module* m : {static_cast<torch::nn::Module*>(space.get()), static_cast<torch::nn::Module*>(net.get())}) {
     m->eval(), m->to(device);
     for (auto const& p : m->parameters()) p.set_requires_grad(false);  // products with Jacobians want none of theirs
   }
   return {channels,
-          ae.has("data.grid") ? parse_grid(ae.get<std::string>("data.grid")) : regular_grid(shape[1], shape[0], shape[0] % 2 == 1),
+          grid_of(ae.json()),
           described ? statistics{channels, ae.get<std::vector<double>>("standard.mean"), ae.get<std::vector<double>>("standard.std")}
                     : read_statistics(o.statistics, channels),
           read_latent_scale(o.latents, section.get("train.inject_ae_noise", true)),

@@ -4,9 +4,8 @@
 #include "data/dates.hpp"
 #include "data/grid.hpp"
 #include "data/statistics.hpp"
-#include "network/cae.hpp"
 #include "network/latent_prior.hpp"
-#include "network/vidit.hpp"
+#include "network/roles.hpp"
 
 #include <filesystem>
 #include <functional>
@@ -15,8 +14,6 @@ namespace appa {
 
 /// A noise schedule chosen by `noise_schedule`, `sigma_min` and `sigma_max` of a `train` section: levels of t.
 std::function<sda::level(double)> schedule_of(config const& train);
-/// The transformer of a `denoiser` section, for latents of `channels` on rows x columns of cells.
-vidit_options vidit_of(config const& section, std::array<index_t, 2> cells, index_t channels);
 
 /// How latents are standardised, (z - mean) / deviation by channel; the deviation is that of latents with the noise that the
 /// autoencoder's decoder was trained to bear, √(std² + noise²).
@@ -31,8 +28,6 @@ struct latent_scale {
 latent_scale read_latent_scale(std::filesystem::path const& dump, bool with_noise);
 /// The autoencoder of a latent dump: ae/model.safetensors, or ae/model.pth with its config.yaml.
 std::string autoencoder_file(std::filesystem::path const& dump);
-/// The options of the autoencoder that a configuration describes.
-cae_options autoencoder_of(config const& whole);
 
 /// What was trained, with what its numbers mean, loaded once: an autoencoder of states and a prior of windows of its latents.
 struct trained_system {
@@ -42,23 +37,24 @@ struct trained_system {
   latent_scale scale;
   std::function<sda::level(double)> schedule;
   int step = 1;  // hours between the states of a window
-  std::shared_ptr<cae> space;
-  std::shared_ptr<vidit> net;
+  std::shared_ptr<autoencoder> space;
+  std::shared_ptr<backbone> net;
   at::Device device = at::kCPU;
   at::ScalarType type = at::kFloat;  // networks compute in
 
-  index_t length() const { return net->options.blanket_size; }              // states in a window
-  index_t tokens() const { return space->cells()[0] * space->cells()[1]; }  // of a state's latents,
-  index_t latents() const { return space->latents(); }                      // and the channels of a token
-  index_t numbers() const { return tokens() * latents(); }                  // of a state's latents
+  index_t length() const { return net->length(); }              // states in a window
+  index_t tokens() const { return space->where().cells(); }     // of a state's latents,
+  index_t latents() const { return space->latents(); }          // and the channels of a token
+  index_t numbers() const { return tokens() * latents(); }      // of a state's latents
 
   /// Dates of states from `first`, [states, 4].
   at::Tensor dates(hours first, index_t states) const;
   /// E[x_0 | x_t] of the window of standardised latents that begins then, rows of length() * numbers().
   auto prior(hours first) const { return latent_prior{net, device, type}.at(dates(first, length())); }
-  /// Standardised latents [states, tokens, channels] to standardised states [states, points, channels], one at a time, and back.
-  at::Tensor decode(at::Tensor const& z) const;
-  at::Tensor encode(at::Tensor const& x) const;
+  /// Standardised latents [states, tokens, channels] of consecutive states to standardised states [states, points, channels], one at a
+  /// time, and back.
+  at::Tensor decode(at::Tensor const& z, hours first) const;
+  at::Tensor encode(at::Tensor const& x, hours first) const;
   /// What the autoencoder's noise leaves unknown of standardised latents, [channels]: noise² / deviation², but at least the noise
   /// that the schedule ends with, below which nothing can be told apart.
   at::Tensor variance_of_known() const;

@@ -146,7 +146,7 @@ stretch session::encoded(hours first, index_t states) const {
   for (index_t s = 0; s < states; ++s) {
     auto values = truth(first + s * system_.step);
     auto const x = at::from_blob(values.data(), {1, system_.channels.size(), system_.where.points()}, at::kFloat);
-    each.push_back(system_.encode(x.transpose(1, 2).contiguous()));
+    each.push_back(system_.encode(x.transpose(1, 2).contiguous(), first + s * system_.step));
   }
   out.states = at::cat(each);
   return out;
@@ -280,7 +280,7 @@ void session::run(plan const& p, fs::path const& folder) const {
 void session::write(std::string const& path, state_contents const& as, stretch const& states) const {
   state_writer file(path, as);
   for (index_t s = 0; s < states.size(); ++s) {
-    auto const x = system_.decode(states.states.narrow(0, s, 1))[0].t().to(at::kCPU, at::kFloat).contiguous();
+    auto const x = system_.decode(states.states.narrow(0, s, 1), states.first + s * system_.step)[0].t().to(at::kCPU, at::kFloat).contiguous();
     std::span<float> const values(x.data_ptr<float>(), std::size_t(x.numel()));
     system_.standard.restore(values, system_.where.points());
     file.append(states.first + s * system_.step, values);

@@ -8,8 +8,8 @@
 #include "commands.hpp"
 #include "config.hpp"
 #include "network/from_config.hpp"
+#include "network/gae.hpp"
 #include "network/latent_prior.hpp"
-#include "network/latent_space.hpp"
 #include "network/read_weights.hpp"
 
 #include <cstdio>
@@ -57,20 +57,18 @@ class application {
   }
   void output(std::string const& name, at::Tensor const& t) { made_["outputs/" + name] = t; }
 
-  /// f(autoencoder), an encode and a decode of tensors.
-  template <class F> void with_autoencoder(F const& f) const {
-    auto const ae = ae_of(config_);
-    if (!on_graph(ae)) return f(*loaded(std::make_shared<cae>(ae.get<cae_options>()), "ae"));
-    std::vector<std::array<double, 2>> pixels;
-    auto const grid = numbers("pixel_grid");
-    for (std::size_t i = 0; i + 1 < grid.size(); i += 2) pixels.push_back({grid[i], grid[i + 1]});
-    f(gae_at{loaded(std::make_shared<gae>(ae.get<gae_options>(), pixels), "ae"), input("date"), input("context")});
+  /// The autoencoder; one on a graph takes its points, date and context from the inputs.
+  autoencoder_at ae() const {
+    std::vector<std::array<double, 2>> points;
+    auto const grid = given("pixel_grid") ? numbers("pixel_grid") : std::vector<double>();
+    for (std::size_t i = 0; i + 1 < grid.size(); i += 2) points.push_back({grid[i], grid[i + 1]});
+    auto const net = loaded(autoencoder_from(config_, points), "ae");
+    if (auto const graph = std::dynamic_pointer_cast<gae>(net); graph && given("context"))
+      graph->surroundings = [fields = input("context")](at::Tensor const&) { return fields; };
+    return {net, given("date") ? input("date") : at::Tensor()};
   }
-  /// f(denoiser) at the dates given.
-  template <class F> void with_denoiser(F const& f) const {
-    if (on_graph(backbone_of(config_))) f(latent_prior{loaded(graphdit_from(config_), "denoiser"), device_, type_}.at(input("date")));
-    else f(latent_prior{loaded(vidit_from(config_), "denoiser"), device_, type_}.at(input("date")));
-  }
+  /// The denoiser at the dates given.
+  auto denoiser() const { return latent_prior{loaded(backbone_from(config_), "denoiser"), device_, type_}.at(input("date")); }
   /// f(x_t, level, k) for each noise level sigma[k]: x is a clean window if there is noise to add, else x_t.
   template <class F> void each_level(F const& f) const {
     auto const x = input("x");
@@ -109,32 +107,30 @@ class application {
 
 void encode(application& a) {
   torch::NoGradGuard const off;
-  a.with_autoencoder([&](auto const& ae) { a.output("latent", ae.encode(a.input("x"))); });
+  a.output("latent", a.ae().encode(a.input("x")));
 }
 
 void decode(application& a) {
-  a.with_autoencoder([&](auto const& ae) {
-    auto const f = [&](at::Tensor const& z) { return ae.decode(z); };
-    auto const z = a.input("z");
-    if (a.given("x_cotangent")) a.output("decode_vjp", sda::traced(f, z).vjp(a.input("x_cotangent")));
-    if (a.given("z_tangent")) a.output("decode_jvp", sda::traced(f, z).jvp(a.input("z_tangent")));
-    torch::NoGradGuard const off;
-    a.output("decoded", f(z));
-  });
+  auto const f = [ae = a.ae()](at::Tensor const& z) { return ae.decode(z); };
+  auto const z = a.input("z");
+  if (a.given("x_cotangent")) a.output("decode_vjp", sda::traced(f, z).vjp(a.input("x_cotangent")));
+  if (a.given("z_tangent")) a.output("decode_jvp", sda::traced(f, z).jvp(a.input("z_tangent")));
+  torch::NoGradGuard const off;
+  a.output("decoded", f(z));
 }
 
 void reconstruct(application& a) {
   torch::NoGradGuard const off;
-  a.with_autoencoder([&](auto const& ae) { a.output("reconstruction", ae.decode(ae.encode(a.input("x")))); });
+  auto const ae = a.ae();
+  a.output("reconstruction", ae.decode(ae.encode(a.input("x"))));
 }
 
 void denoise(application& a) {
-  a.with_denoiser([&](auto const& d) {
-    a.each_level([&](at::Tensor const& x, sda::level l, std::string const& k) {
-      a.output("denoised_" + k, d(x, l));
-      if (a.given("cotangent")) a.output("denoised_vjp_" + k, sda::linearize(d, x, l).vjp(a.input("cotangent")));
-      if (a.given("tangent")) a.output("denoised_jvp_" + k, sda::linearize(d, x, l).jvp(a.input("tangent")));
-    });
+  auto const d = a.denoiser();
+  a.each_level([&](at::Tensor const& x, sda::level l, std::string const& k) {
+    a.output("denoised_" + k, d(x, l));
+    if (a.given("cotangent")) a.output("denoised_vjp_" + k, sda::linearize(d, x, l).vjp(a.input("cotangent")));
+    if (a.given("tangent")) a.output("denoised_jvp_" + k, sda::linearize(d, x, l).jvp(a.input("tangent")));
   });
 }
 
@@ -142,7 +138,8 @@ void guided_denoise(application& a, int iterations) {
   auto const error = [&](std::string const& name, at::Tensor const& y) {
     return sda::diagonal_error(a.input(name).reshape({1, -1}).expand({1, y.numel()}).contiguous());
   };
-  auto const guided = [&](std::string const& name, auto const& d, auto const& op) {
+  auto const d = a.denoiser();
+  auto const guided = [&](std::string const& name, auto const& op) {
     auto const y = a.input("y_" + name).reshape({1, -1});
     sda::observation const seen{op, y, error("var_y_" + name, y)};
     a.each_level([&](at::Tensor const& x, sda::level l, std::string const& k) {
@@ -150,14 +147,11 @@ void guided_denoise(application& a, int iterations) {
     });
   };
   sda::require(a.given("y_mask") || a.given("y_dense"), "guided-denoise: neither y_mask with mask_indices nor y_dense with dense_operator are given");
-  a.with_denoiser([&](auto const& d) {
-    if (a.given("y_mask")) {
-      auto const columns = a.input("mask_indices").contiguous();
-      guided("mask", d,
-             sda::masked(a.input("x"), {columns.template data_ptr<std::int64_t>(), std::size_t(columns.numel())}, sda::columns(a.input("x"))));
-    }
-    if (a.given("y_dense")) guided("dense", d, sda::linear(a.input("dense_operator")));
-  });
+  if (a.given("y_mask")) {
+    auto const columns = a.input("mask_indices").contiguous();
+    guided("mask", sda::masked(a.input("x"), {columns.data_ptr<std::int64_t>(), std::size_t(columns.numel())}, sda::columns(a.input("x"))));
+  }
+  if (a.given("y_dense")) guided("dense", sda::linear(a.input("dense_operator")));
 }
 
 command const apply("apply", "one module on tensors of a file: to port weights and to check them", [](CLI::App& app, run_options const& run) {

@@ -9,8 +9,9 @@
 
 #include "assimilate/decoder_part.hpp"
 #include "commands.hpp"
+#include "network/cae.hpp"
 #include "network/latent_prior.hpp"
-#include "network/operations.hpp"
+#include "network/vidit.hpp"
 
 // The published networks at their full size, with random weights: how fast, against a large matrix product, and in how much memory.
 

@@ -3,6 +3,8 @@
 #include "commands.hpp"
 #include "data/dataset.hpp"
 #include "data/state_file.hpp"
+#include "network/dates.hpp"
+#include "network/from_config.hpp"
 #include "training/run.hpp"
 
 #include <sda/core/progress.hpp>
@@ -30,9 +32,9 @@ void reconstruct(settings const& s, run_options const& run) {
   auto const standard = !s.statistics.empty() ? read_statistics(s.statistics, channels)
                                               : statistics{channels, about.get<std::vector<double>>("standard.mean"), about.get<std::vector<double>>("standard.std")};
   auto const device = device_of(s.device);
-  cae net(autoencoder_of(about));
-  load_weights(file, net);
-  net.eval(), net.to(device);
+  auto const net = autoencoder_from(about.json());
+  load_weights(file, *net);
+  net->eval(), net->to(device);
 
   auto const data = std::make_shared<archive const>(s.data, channels);
   period const over = parse_period(s.over);
@@ -44,8 +46,9 @@ void reconstruct(settings const& s, run_options const& run) {
   long done = 0;
   for (hours t = over.first; t <= over.last; t += s.step) {
     auto values = dataset(data, {t, t}, {}, standard)[0].values;
+    auto const when = to_tensor(std::vector{date_of(t)});
     auto const x = at::from_blob(values.data(), {1, channels.size(), points}, at::kFloat).transpose(1, 2).contiguous().to(device);
-    auto const y = net.decode(net.encode(x)).transpose(1, 2).to(at::kCPU, at::kFloat).contiguous();
+    auto const y = net->decode(net->encode(x, when), when).transpose(1, 2).to(at::kCPU, at::kFloat).contiguous();
     std::span<float> const state(y.data_ptr<float>(), std::size_t(y.numel()));
     standard.restore(state, points);
     out.append(t, state);

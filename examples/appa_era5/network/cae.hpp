@@ -2,9 +2,8 @@
 #pragma once
 #include "layers.hpp"
 #include "options.hpp"
+#include "roles.hpp"
 #include "saturation.hpp"
-
-#include <array>
 
 // The convolutional autoencoder of Appa (arXiv:2504.18720): the sphere as an image, wrapped around in longitude.
 
@@ -31,6 +30,37 @@ inline void from_json(nlohmann::json const& j, cae_options& o) {
   option(j, "pixel_shuffle", o.pixel_shuffle), option(j, "identity_init", o.identity_init), option(j, "checkpointing", o.checkpointing);
   option(j, "dropout", o.dropout), option(j, "noise_level", o.noise_level), option(j, "patch_size", o.patch_size);
   option(j, "saturation", o.saturate.kind), option(j, "saturation_bound", o.saturate.bound);
+}
+
+/// Operations of all convolutions of the encoder, and of the decoder, two for each product and sum.
+inline double operations_of(cae_options const& o) {
+  auto const conv = [](index_t in, index_t out, index_t pixels) { return 18. * double(in) * double(out) * double(pixels); };
+  index_t const f = o.resize, h = (o.shape[0] + f - 1) / f * f, w = (o.shape[1] + f - 1) / f * f + 2 * f;
+  double total = 0;
+  for (std::size_t i = 0; i < o.hid_channels.size(); ++i) {
+    index_t const pixels = (h / o.patch_size[0] >> i) * (w / o.patch_size[1] >> i), c = o.hid_channels[i];
+    index_t const finer = i ? 4 * o.hid_channels[i - 1] : o.patch_size[0] * o.patch_size[1] * o.in_channels;
+    total += conv(finer, c, pixels) + double(o.hid_blocks[i]) * 2 * conv(c, o.ffn_factor * c, pixels);
+    if (i + 1 == o.hid_channels.size()) total += conv(c, o.lat_channels, pixels);
+  }
+  return total;
+}
+
+/// Pixels of level i of the decoder.
+inline double pixels_of(cae_options const& o, std::size_t i) {
+  index_t const f = o.resize, h = (o.shape[0] + f - 1) / f * f, w = (o.shape[1] + f - 1) / f * f + 2 * f;
+  return double((h / o.patch_size[0] >> i) * (w / o.patch_size[1] >> i));
+}
+
+/// Numbers alive while a state goes back through the decoder: those that autograd keeps, those of the block being worked on, and fields.
+inline double numbers_of_decoder(cae_options const& o) {
+  double kept = 0, block = 0;
+  for (std::size_t i = 0; i < o.hid_channels.size(); ++i) {
+    double const n = pixels_of(o, i) * double(o.hid_channels[i]), blocks = double(o.hid_blocks[i]), hidden = double(o.ffn_factor);
+    kept += n * (o.checkpointing ? blocks + 2 : (2 + 2 * hidden) * blocks + 2);
+    block = std::max(block, n * (4 + 2 * hidden));
+  }
+  return kept + block + 3 * pixels_of(o, 0) * double(o.patch_size[0] * o.patch_size[1] * o.in_channels);
 }
 
 /// Images [rows, c, h, w] with blocks of y x x pixels as channels, c y x of them in this order; and back.
@@ -94,7 +124,7 @@ class residual_block : public torch::nn::Module {
 ///
 /// Padding wraps around in longitude and is zero beyond the poles, so that cells tile the image and one column of cells on
 /// either side repeats.
-class cae : public torch::nn::Module {
+class cae : public autoencoder {
  public:
   explicit cae(cae_options o) : options(std::move(o)) {
     check();
@@ -105,8 +135,14 @@ class cae : public torch::nn::Module {
   at::Tensor encode(at::Tensor const& x) const { return options.saturate(tokens(descend(pad(image(x, options.shape))))); }
   at::Tensor decode(at::Tensor const& z) const { return tokens(crop(ascend(image(noised(z), cells())))); }
 
-  index_t channels() const { return options.in_channels; }
-  index_t latents() const { return options.lat_channels; }
+  at::Tensor encode(at::Tensor const& x, at::Tensor const&) const override { return encode(x); }
+  at::Tensor decode(at::Tensor const& z, at::Tensor const&) const override { return decode(z); }
+
+  index_t points() const override { return options.shape[0] * options.shape[1]; }
+  index_t channels() const override { return options.in_channels; }
+  index_t latents() const override { return options.lat_channels; }
+  lattice where() const override { return {cells()}; }
+  toll decoding() const override { return {operations_of(options), 0, numbers_of_decoder(options), options.checkpointing}; }
 
   /// Rows and columns of latent cells.
   std::array<index_t, 2> cells() const {
@@ -115,7 +151,7 @@ class cae : public torch::nn::Module {
   }
 
   /// Random values, with which levels begin near the identity and residual blocks at it.
-  void initialise(sda::key k) {
+  void initialise(sda::key k) override {
     torch::NoGradGuard const off;
     initialise_maps(*this, sda::generator(k, at::kCPU));
     for (auto const* side : {&encoder_, &decoder_})

@@ -24,6 +24,15 @@ inline std::vector<date> dates_in(at::Tensor const& dates) {
   return out;
 }
 
+/// Dates as networks take them, [n, 4].
+inline at::Tensor to_tensor(std::vector<date> const& dates) {
+  auto const out = at::empty({std::ssize(dates), 4}, at::kLong);
+  auto* to = out.data_ptr<std::int64_t>();
+  for (auto const& d : dates)
+    for (int const n : {d.year, d.month, d.day, d.hour}) *to++ = n;
+  return out;
+}
+
 /// Sine and cosine of the way through the year: [..., 2].
 inline at::Tensor year_features(at::Tensor const& dates) {
   auto shape = dates.sizes().vec();

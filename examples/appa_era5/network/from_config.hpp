@@ -1,42 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include "cae.hpp"
-#include "gae.hpp"
-#include "graphdit.hpp"
-#include "vidit.hpp"
+#include "data/grid.hpp"
+#include "roles.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <memory>
+#include <vector>
 
 // Networks as configurations name them: the published ones, ours (which have sections), and those of reference files.
 
 namespace appa {
 
-/// The part of a configuration at the first of these paths that there is, such as "autoencoder/ae" or "ae".
-inline nlohmann::json part_of(nlohmann::json const& config, std::initializer_list<char const*> paths) {
-  for (auto const* path : paths)
-    if (nlohmann::json::json_pointer const at(std::string("/").append(path)); config.contains(at) && !config.at(at).is_null()) return config.at(at);
-  throw sda::error(std::string("the configuration has no ") + *paths.begin());
-}
-inline nlohmann::json ae_of(nlohmann::json const& config) { return part_of(config, {"autoencoder/ae", "ae"}); }
-inline nlohmann::json backbone_of(nlohmann::json const& config) { return part_of(config, {"denoiser/backbone", "backbone"}); }
+/// The parts of a configuration that describe the two networks: autoencoder.ae or ae, denoiser.backbone or backbone.
+nlohmann::json const& ae_of(nlohmann::json const& config);
+nlohmann::json const& backbone_of(nlohmann::json const& config);
 
-inline bool on_graph(nlohmann::json const& part) {
-  return part.value("name", "").find("ico") != std::string::npos || part.value("name", "").find("graphdit") != std::string::npos ||
-         part.value("arch", "") == "graphdit";
-}
+/// Whether such a part names a network on a graph: ico... or graphdit.
+bool on_graph(nlohmann::json const& part);
 
-/// The transformer of a configuration, for latents of `latent_shape`: [rows, columns, channels], where the backbone says none.
-inline std::shared_ptr<vidit> vidit_from(nlohmann::json const& config) {
-  auto o = backbone_of(config).get<vidit_options>();
-  option(config, "latent_shape", o.state);
-  if (!backbone_of(config).contains("blanket_size")) part_of(config, {"denoiser/train", "train"}).at("blanket_size").get_to(o.blanket_size);
-  return std::make_shared<vidit>(o);
-}
+/// The grid of states: data.grid, or what ae.shape says, or the published one.
+grid grid_of(nlohmann::json const& config);
 
-/// The graph transformer of a configuration, on its `icosphere`.
-inline std::shared_ptr<graphdit> graphdit_from(nlohmann::json const& config) {
-  auto o = backbone_of(config).get<graphdit_options>();
-  option(config, "icosphere", o.icosphere);
-  if (!backbone_of(config).contains("blanket_size")) part_of(config, {"denoiser/train", "train"}).at("blanket_size").get_to(o.blanket_size);
-  return std::make_shared<graphdit>(o);
-}
+/// The autoencoder of a configuration: convolutional or, where its name has `ico`, on a graph above the points (latitude, longitude in
+/// degrees; none: those of the grid).
+std::shared_ptr<autoencoder> autoencoder_from(nlohmann::json const& config, std::vector<std::array<double, 2>> points = {});
+/// The fields of context that it is told of, by their long names: data.context. Those that never change stand as buffer `context`,
+/// [points, fields], beside its weights, for training to fill.
+std::vector<std::string> context_of(nlohmann::json const& config);
+/// Where its latents lie; nothing is built.
+lattice lattice_of(nlohmann::json const& config);
+
+/// A configuration that also says what latents its backbone is for: `latent_shape`, or `icosphere` and backbone.input_channels.
+nlohmann::json with_latents(nlohmann::json config, lattice const& where, index_t channels);
+/// The backbone of such a configuration, vision transformer or graph transformer. sda::error for latents that it cannot take.
+std::shared_ptr<backbone> backbone_from(nlohmann::json const& config);
 
 }  // namespace appa

@@ -4,8 +4,11 @@
 #include <sda/torch/sparse_attention.hpp>
 #include <sda/torch/tensors.hpp>
 
+#include <mutex>
+
 #include "icosphere.hpp"
 #include "layers.hpp"
+#include "roles.hpp"
 
 // What networks on graphs are made of. Features are [rows, nodes, channels]; a block keeps its edges beside its weights, as
 // published weights do, and follows them when others are read.
@@ -27,10 +30,11 @@ inline void fit_edges(torch::nn::Module& net, sda::safetensors::archive const& f
       b.value().set_data(at::zeros({file[prefix + b.key()].shape.at(0), 2}, at::kLong));
 }
 
-/// Neighbourhoods that follow lists of edges: make() makes them, again when a list has changed.
+/// Neighbourhoods that follow lists of edges: make() makes them, again when a list has changed. Any number of threads may ask.
 class following_edges {
  public:
   template <class F> sda::neighbourhoods const& of(std::vector<at::Tensor> const& lists, F const& make) const {
+    std::lock_guard const one(making_);
     std::vector<std::pair<void const*, std::uint32_t>> now;
     for (auto const& l : lists) now.emplace_back(l.data_ptr(), std::uint32_t(l._version()));
     if (now != from_) made_ = make(), from_ = std::move(now);
@@ -38,9 +42,13 @@ class following_edges {
   }
 
  private:
+  mutable std::mutex making_;
   mutable sda::neighbourhoods made_;
   mutable std::vector<std::pair<void const*, std::uint32_t>> from_;
 };
+
+/// Operations of n rows.
+inline double operations_of(linear const& map, index_t n) { return 2 * double(n) * double(map.weight.numel()); }
 
 /// A small network of sines for coordinates and dates (Sitzmann et al., 2020): linear(sin 30(linear(sin 30(linear(x))))).
 class siren : public torch::nn::Module {
@@ -51,6 +59,9 @@ class siren : public torch::nn::Module {
         last_(install(*this, "siren.2", std::make_shared<linear>(out, out))) {}
 
   at::Tensor operator()(at::Tensor const& x) const { return (*last_)(at::sin(30 * (*second_)(at::sin(30 * (*first_)(x))))); }
+
+  /// Operations of n rows.
+  double operations(index_t n) const { return operations_of(*first_, n) + operations_of(*second_, n) + operations_of(*last_, n); }
 
   void initialise(at::Generator const& g) {
     torch::NoGradGuard const off;
@@ -81,6 +92,14 @@ class graph_attention : public torch::nn::Module {
     auto const q = rms_norm(heads((*queries_)(from))), k = rms_norm(heads(kv[0])), v = heads(kv[1]);
     auto const y = (seen ? sda::sparse_attention(q, k, v, *seen) : sda::attention(q, k, v)).transpose(1, 2).flatten(2);
     return join_ ? (*join_)(y) : y;
+  }
+
+  /// What m queries and n keys take that so many edges join; 20 numbers of each query's channels are kept, the feed-forward part's
+  /// behind it among them.
+  toll cost(index_t m, index_t n, index_t edges) const {
+    index_t const width = queries_->weight.size(0);
+    double const maps = operations_of(*queries_, m) + operations_of(*keys_, n) + (join_ ? operations_of(*join_, m) : 0);
+    return {maps, 4 * double(edges) * double(width), 20 * double(m * width)};
   }
 
   void initialise() {

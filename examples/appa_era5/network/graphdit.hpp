@@ -3,6 +3,7 @@
 #include "dates.hpp"
 #include "graph.hpp"
 #include "options.hpp"
+#include "roles.hpp"
 
 // The graph transformer that may take the vision transformer's place: nodes of an icosphere at all times of a window.
 
@@ -68,6 +69,13 @@ class graphdit_block : public torch::nn::Module {
     modulate_out->weight.mul_(1e-2), narrow_->weight.mul_(1e-2);
   }
 
+  /// What n nodes take that so many edges join.
+  toll cost(index_t n, index_t edges) const {
+    auto out = attention_->cost(n, n, edges);
+    out.maps += context_->operations(n) + operations_of(*widen_, n) + operations_of(*narrow_, n);
+    return out;
+  }
+
   at::Tensor self_edges, cross_edges;
   std::shared_ptr<linear> modulate_out;
 
@@ -82,9 +90,8 @@ class graphdit_block : public torch::nn::Module {
   bool checkpointing_;
 };
 
-/// F(x, c, dates) on windows of latent states: x [rows, T nodes channels] in this order, c the noise condition, [] or [rows],
-/// dates [T, 4] or [rows, T, 4].
-class graphdit : public torch::nn::Module {
+/// F(x, c, dates) on windows of fields on an icosphere: x [rows, T nodes channels] in this order.
+class graphdit : public backbone {
  public:
   explicit graphdit(graphdit_options o) : options(std::move(o)) {
     auto const nodes = icosphere(options.icosphere).vertices();
@@ -104,7 +111,7 @@ class graphdit : public torch::nn::Module {
     }
   }
 
-  at::Tensor forward(at::Tensor const& x, at::Tensor const& c, at::Tensor const& dates) const {
+  at::Tensor forward(at::Tensor const& x, at::Tensor const& c, at::Tensor const& dates) const override {
     index_t const nodes = coordinates_.size(0), times = options.blanket_size;
     sda::require(x.dim() >= 2 && x.numel() == x.size(0) * times * nodes * options.input_channels, "graphdit: a row of ", c10::str(x.sizes()),
                  " is no window of ", times, " states of ", nodes, " nodes of ", options.input_channels, " channels");
@@ -123,8 +130,20 @@ class graphdit : public torch::nn::Module {
     return at::cat({year, hour, coordinates_.to(at::kCPU, at::kDouble).expand(shape)}, -1);
   }
 
+  index_t length() const override { return options.blanket_size; }
+  toll denoising() const override {
+    index_t const times = options.blanket_size, n = times * coordinates_.size(0);
+    toll out{operations_of(*in_, n) + operations_of(*out_, n), 0, 0, options.checkpointing};
+    for (auto const& b : blocks_)
+      out += b->cost(n, everywhere() ? n * n : times * (b->self_edges.size(0) + (times - 1) * b->cross_edges.size(0)));
+    double const stream = double(n * options.hidden_channels), depth = double(blocks_.size());
+    if (options.checkpointing) out.kept = depth * stream + out.kept / depth;
+    out.kept += 6 * stream + 6 * double(1 << 23);
+    return out;
+  }
+
   /// Random values; blocks begin near the identity.
-  void initialise(sda::key k) {
+  void initialise(sda::key k) override {
     auto const g = sda::generator(k, at::kCPU);
     initialise_maps(*this, g);
     for (auto const& b : blocks_) b->initialise(g);

@@ -3,11 +3,10 @@
 #include "dates.hpp"
 #include "layers.hpp"
 #include "options.hpp"
+#include "roles.hpp"
 
 #include <sda/torch/attention.hpp>
 #include <sda/torch/sparse_attention.hpp>
-
-#include <array>
 
 // The vision transformer of Appa's latent prior (arXiv:2504.18720), over space and time: a window of latent states is cut
 // into patches, the tokens, all of which see all, or those near them.
@@ -31,6 +30,28 @@ inline void from_json(nlohmann::json const& j, vidit_options& o) {
   option(j, "mod_features", o.mod_features), option(j, "hid_channels", o.hid_channels), option(j, "hid_blocks", o.hid_blocks);
   option(j, "ffn_factor", o.ffn_factor), option(j, "attention_heads", o.attention_heads), option(j, "qk_norm", o.qk_norm), option(j, "rope", o.rope);
   option(j, "checkpointing", o.checkpointing), option(j, "dropout", o.dropout);
+}
+
+/// Tokens of a window.
+inline double tokens_of(vidit_options const& o) {
+  return double(o.blanket_size / o.patch_size[0] * (o.state[0] / o.patch_size[1]) * (o.state[1] / o.patch_size[2]));
+}
+/// Operations of full attention.
+inline double attention_operations_of(vidit_options const& o) {
+  return double(o.hid_blocks) * 4 * tokens_of(o) * tokens_of(o) * double(o.hid_channels);
+}
+/// ... and of all linear maps with it.
+inline double operations_of(vidit_options const& o) {
+  double const width = double(o.hid_channels), patch = double(o.patch_size[0] * o.patch_size[1] * o.patch_size[2]), channels = double(o.state[2]);
+  double const maps = patch * (channels + 4 * double(o.blanket_size)) * width + patch * channels * width + 3 * width * width +
+                      double(o.hid_blocks) * (4 + 2 * double(o.ffn_factor)) * width * width;
+  return 2 * tokens_of(o) * maps + attention_operations_of(o);
+}
+
+/// Numbers alive while a window goes back through the transformer: those that autograd keeps, and those of the block being worked on.
+inline double numbers_of_denoiser(vidit_options const& o) {
+  double const stream = tokens_of(o) * double(o.hid_channels), block = stream * (18 + 3 * double(o.ffn_factor));
+  return (o.checkpointing ? double(o.hid_blocks) * stream + block : double(o.hid_blocks) * block) + 6 * stream + 4 * double(1 << 22);
 }
 
 /// Dates [..., T, 4] of a window as 4 T numbers: all sines and cosines of the year, then those of the hour at longitude 0.
@@ -116,9 +137,8 @@ class vidit_block : public torch::nn::Module {
   std::shared_ptr<linear> modulate_in_, qkv_, join_, widen_, narrow_;
 };
 
-/// F(x, c, dates) on windows of latent states: x [rows, T h w channels] in this order, c the noise condition, [] or [rows],
-/// dates [T, 4] or [rows, T, 4].
-class vidit : public torch::nn::Module {
+/// F(x, c, dates) on windows of images: x [rows, T h w channels] in this order.
+class vidit : public backbone {
  public:
   explicit vidit(vidit_options o) : options((check(o), std::move(o))) {
     index_t const patch = options.patch_size[0] * options.patch_size[1] * options.patch_size[2], width = options.hid_channels;
@@ -133,7 +153,7 @@ class vidit : public torch::nn::Module {
     if (!options.window_size.empty()) seen_ = neighbours();
   }
 
-  at::Tensor forward(at::Tensor const& x, at::Tensor const& c, at::Tensor const& dates) const {
+  at::Tensor forward(at::Tensor const& x, at::Tensor const& c, at::Tensor const& dates) const override {
     auto const skip = (*in_)(tokens(x, dates)), where = coordinates().to(x.options()), m = level_features(c);
     auto h = skip + embedding(where);
     auto const around = seen_.to(x.device());
@@ -141,8 +161,14 @@ class vidit : public torch::nn::Module {
     return states((*out_)(h)).reshape(x.sizes());
   }
 
+  index_t length() const override { return options.blanket_size; }
+  toll denoising() const override {
+    double const attention = attention_operations_of(options);
+    return {operations_of(options) - attention, attention, numbers_of_denoiser(options), options.checkpointing};
+  }
+
   /// Random values; blocks begin near the identity, rotations with waves of 1 to 100 tokens in all directions.
-  void initialise(sda::key k) {
+  void initialise(sda::key k) override {
     torch::NoGradGuard const off;
     auto const g = sda::generator(k, at::kCPU);
     initialise_maps(*this, g);

@@ -4,6 +4,7 @@
 #include <sda/torch/tensors.hpp>
 
 #include "network/cae.hpp"
+#include "network/from_config.hpp"
 #include "network/gae.hpp"
 #include "network/graphdit.hpp"
 #include "network/latent_prior.hpp"
@@ -13,12 +14,6 @@
 using namespace appa;
 
 namespace {
-
-index_t numbers_in(torch::nn::Module const& net) {
-  index_t total = 0;
-  for (auto const& p : net.parameters()) total += p.numel();
-  return total;
-}
 
 cae_options small_cae() {
   cae_options o;
@@ -99,9 +94,11 @@ TEST_CASE("a graph autoencoder at a date is an Encoder; a graph transformer is a
     for (double longitude = 0; longitude < 360; longitude += 30) pixels.push_back({latitude, longitude});
   auto const net = std::make_shared<gae>(o, pixels);
   net->initialise(sda::key{1});
-  auto const bound = std::make_shared<gae_at>(gae_at{net, some_dates(1)[0], at::zeros({1, 84, 1})});
-  latent_space<gae_at> const space{bound, at::kCPU, at::kFloat, {}, {}};
-  static_assert(sda::Encoder<latent_space<gae_at>, at::Tensor>);
+  auto const bound = std::make_shared<autoencoder_at>(autoencoder_at{net, some_dates(1)[0]});
+  latent_space<autoencoder_at> const space{bound, at::kCPU, at::kFloat, {}, {}};
+  static_assert(sda::Encoder<latent_space<autoencoder_at>, at::Tensor>);
+  CHECK_THROWS_WITH(space.encode(at::randn({2, 84 * 3})), Catch::Contains("1 fields of context"));
+  net->surroundings = [](at::Tensor const&) { return at::zeros({1, 84, 1}); };
   CHECK(space.encode(at::randn({2, 84 * 3})).sizes() == at::IntArrayRef({2, 12 * 2}));
   CHECK(sda::linearize(space.decoder(), at::randn({2, 24})).jvp(at::randn({2, 24})).sizes() == at::IntArrayRef({2, 84 * 3}));
 
@@ -174,4 +171,6 @@ TEST_CASE("options that make no network are errors") {
   CHECK_THROWS_AS(net.forward(at::zeros({1, 95}), at::zeros({1}), some_dates(4)), sda::error);
   CHECK_THROWS_AS(net.forward(at::zeros({1, 96}), at::zeros({1}), some_dates(5)), sda::error);
   CHECK_THROWS_AS((saturation{"soft", 5}(at::zeros({1}))), sda::error);
+  CHECK_THROWS_WITH(autoencoder_from({{"ae", {{"name", "ico1"}, {"context_channels", 1}}}, {"data", {{"grid", "16x9"}, {"context", {"lsm", "tisr"}}}}}),
+                    Catch::Contains("context_channels is 1"));
 }

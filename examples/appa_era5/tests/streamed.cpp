@@ -81,8 +81,8 @@ TEST_CASE("a part of a decoded state is what the whole decoder makes of it, wher
   CHECK_THROWS_AS(decoder_part(small_space(), {45 * 64 * 3}), sda::error);
 }
 
-TEST_CASE("both products of a window seen through the decoder agree, kept or made again: <u, J v> = <J' u, v>") {
-  auto const s = small_system(at::kDouble, false, false);
+TEST_CASE("both products of a window seen through the decoder, in images or on graphs, agree, kept or made again: <u, J v> = <J' u, v>") {
+  auto const s = GENERATE(false, true) ? small_graph_system(at::kDouble) : small_system(at::kDouble, false, false);
   auto const [seen, states, numbers] = window_of(s, 0);
   auto const x = normal_tensor(2, states * numbers, key{6}), v = normal_tensor(2, states * numbers, key{7});
   auto const u = normal_tensor(2, seen.op.count(), key{8});
@@ -98,6 +98,18 @@ TEST_CASE("both products of a window seen through the decoder agree, kept or mad
   auto const at_kept = sda::linearize(kept.seen.op, x);
   CHECK(largest(at_kept.vjp(u) - ju) <= 1e-13 * largest(ju));
   CHECK(largest(at_kept.jvp(v) - jv) == 0);
+}
+
+TEST_CASE("a decoder on a graph makes the whole state, that of its hour") {
+  auto const s = small_graph_system(at::kDouble);
+  auto const sight = some_sight(s, 11, key{3});
+  auto const z = normal_tensor(2, s.numbers(), key{1});
+  auto const noon = hours_of({2020, 6, 1, 12});
+  auto const whole = s.decode(z.view({2, s.tokens(), s.latents()}).narrow(0, 0, 1), noon).flatten(1);
+  auto const part = seen_state(s, sight, noon)(z);
+  CHECK(largest(part[0] - whole[0].index_select(0, at::tensor(sight.columns, at::kLong))) <= 1e-12 * largest(whole));
+  CHECK(largest(seen_state(s, sight, noon + 12)(z) - part) > 1e-3 * largest(part));
+  CHECK(seen_state(s, sight).decoder().operations() == s.space->decoding().maps + s.space->decoding().attention);
 }
 
 TEST_CASE("dual numbers push what autograd pulls twice") {

@@ -8,6 +8,8 @@
 #include "assimilate/tasks.hpp"
 #include "data/archive.hpp"
 #include "data/state_file.hpp"
+#include "network/cae.hpp"
+#include "network/from_config.hpp"
 #include "training/run.hpp"
 
 #include <sda/torch/tensors.hpp>
@@ -46,9 +48,9 @@ struct small_world {
     sda::write_tensors(folder / "latents" / "ae" / "model.safetensors", sda::state_of(encoder),
                        provenance({{"data", {{"grid", "16x9"}, {"variables", {"t2m", "msl"}}}}, {"autoencoder", {{"ae", ae}}}, {"standard", {{"mean", {280.0, 101300.0}}, {"std", {5.0, 1000.0}}}}}, 0, 0));
     sda::write_tensors(folder / "latents" / "stats.safetensors", {{"mean", at::zeros({2})}, {"std", at::ones({2})}});
-    vidit prior(vidit_of(config(denoiser), encoder.cells(), encoder.latents()));
-    prior.initialise(sda::key{2});
-    sda::write_tensors(folder / "denoiser" / "model_best.safetensors", sda::state_of(prior), provenance({{"denoiser", denoiser}, {"hours", 1}}, 0, 0));
+    auto const prior = backbone_from(with_latents({{"denoiser", denoiser}, {"hours", 1}}, encoder.where(), encoder.latents()));
+    prior->initialise(sda::key{2});
+    sda::write_tensors(folder / "denoiser" / "model_best.safetensors", sda::state_of(*prior), provenance({{"denoiser", denoiser}, {"hours", 1}}, 0, 0));
     write_weather(data, {});
   }
   // Two days, without some hours.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sda_test.hpp>
 
+#include "assimilate/tasks.hpp"
 #include "data/cds_writer.hpp"
 #include "data/statistics.hpp"
 #include "training/train.hpp"
@@ -44,6 +45,17 @@ void write_weather(std::string const& path, config const& c) {
   out.commit();
 }
 
+// The same runs with networks on graphs.
+std::vector<std::string> const graphs{
+    "autoencoder.ae={name: ico1to0_test, noise_level: 0.01, latent_channels: 2, ico_divisions: [1, 0], self_attention_hops: [1, 1], "
+    "hid_channels: [8, 8], heads: [2, 2], self_attention_blocks: [1, 1]}",
+    "denoiser.backbone={name: graphdit_test, mod_features: 8, hidden_channels: 8, hidden_blocks: 1, heads: 2, self_attention_hops: 1, "
+    "cross_attention_hops: 1}"};
+config run_with(std::vector<std::string> words, bool on_graph) {
+  if (on_graph) words.insert(words.begin(), graphs.begin(), graphs.end());
+  return config::parse(small_run, words);
+}
+
 bool same_tensors(std::filesystem::path const& a, std::filesystem::path const& b) {
   auto const x = read_tensors(a), y = read_tensors(b);
   if (x.tensors.empty() || x.tensors.size() != y.tensors.size()) return false;
@@ -60,9 +72,10 @@ std::vector<nlohmann::json> lines_of(std::filesystem::path const& file) {
 
 }  // namespace
 
-TEST_CASE("ten steps of each training lead from files to networks") {
+TEST_CASE("ten steps of each training lead from files to networks, in images or on graphs, and to a reanalysis by them") {
+  bool const on_graph = GENERATE(false, true);
   sda_test::temporary_folder const folder;
-  auto const c = config::parse(small_run);
+  auto const c = run_with({}, on_graph);
   auto const file = (folder / "era5.nc").string(), stats = (folder / "stats.nc").string();
   write_weather(file, c);
   write_statistics(stats, compute_statistics(archive({file}, channels_of(c)), {parse_period("2019-01-01..2019-01-02")}), "a test", "a test");
@@ -81,23 +94,43 @@ TEST_CASE("ten steps of each training lead from files to networks") {
   auto const last = lines_of(folder / "prior" / "log.jsonl").back().at("validation");
   CHECK(last.at("loss") > 0);
   CHECK(last.at("climatology") < 1.5);  // a Gaussian cannot do much worse than 1 in these units
+
+  auto const asked = config::parse("{assimilation: {members: 1, hours: 4, sampler: {steps: 2, corrections: 1}}, observations: [{kind: stations, count: 20}]}");
+  task_options task;
+  task.task = "reanalyse", task.model = {(folder / "latents").string(), (folder / "prior").string()}, task.data = {file};
+  task.out = (folder / "analysis").string(), task.first = {"2019-01-03T02"}, task.line = "a test";
+  run_task(asked, task, {});
+  archive const mean({(folder / "analysis" / "mean.nc").string()}, channels_of(c));
+  REQUIRE(mean.times().size() == 4);
+  std::vector<float> x(std::size_t(2 * mean.where().points()));
+  mean.read(mean.times().back(), 1, 1, x.data());
+  CHECK(std::all_of(x.begin(), x.end(), [](float v) { return std::isfinite(v); }));
+
+  auto const other = run_with({}, !on_graph);  // a crossing
+  options.out = (folder / "crossed").string();
+  CHECK_THROWS_WITH(train_denoiser(other, options, {}), Catch::Contains("icosphere") && Catch::Contains("rows and columns"));
 }
 
 TEST_CASE("a run goes on bit by bit from its checkpoint") {
+  bool const on_graph = GENERATE(false, true);
   sda_test::temporary_folder const folder;
-  auto const c = config::parse(small_run);
+  auto const c = run_with({}, on_graph);
   auto const file = (folder / "era5.nc").string(), stats = (folder / "stats.nc").string();
   write_weather(file, c);
   write_statistics(stats, compute_statistics(archive({file}, channels_of(c)), {parse_period("2019-01-01..2019-01-02")}), "a test", "a test");
-  auto options = training_options{(folder / "whole").string(), false, "cpu", 3, {file}, stats, ""};
-  std::vector<std::string> const constant{"autoencoder.optim.scheduler=none"};
-  train_autoencoder(config::parse(small_run, constant), options, {});
-  options.out = (folder / "parts").string(), options.resume = true;
-  auto words = constant;
-  words.push_back("autoencoder.train.update_steps=6");
-  train_autoencoder(config::parse(small_run, words), options, {});
-  train_autoencoder(config::parse(small_run, constant), options, {});
-  CHECK(same_tensors(folder / "whole" / "checkpoint.safetensors", folder / "parts" / "checkpoint.safetensors"));
+  auto const both = [&](std::string const& part, auto const& train, std::string const& latents) {
+    auto const named = [&](char const* kind) { return folder / (part + kind); };
+    training_options options{named("_whole").string(), false, "cpu", 3, {file}, stats, latents};
+    auto const constant = part + ".optim.scheduler=none";
+    train(run_with({constant}, on_graph), options, job{});
+    options.out = named("_parts").string(), options.resume = true;
+    train(run_with({constant, part + ".train.update_steps=6"}, on_graph), options, job{});
+    train(run_with({constant}, on_graph), options, job{});
+    CHECK(same_tensors(named("_whole") / "checkpoint.safetensors", named("_parts") / "checkpoint.safetensors"));
+  };
+  both("autoencoder", train_autoencoder, "");
+  encode(config(), {(folder / "autoencoder_whole").string(), (folder / "latents").string(), "cpu", stats, {file}, 1});
+  both("denoiser", train_denoiser, (folder / "latents").string());
 }
 
 // Run by mpirun. A batch has as many parts as there are ranks, so that gradients are summed in the same order.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data/dataset.hpp"
 #include "../../interrupt.hpp"
-#include "network/cae.hpp"
+#include "network/dates.hpp"
+#include "network/from_config.hpp"
 #include "training/run.hpp"
 
 #include <sda/netcdf.hpp>
@@ -56,12 +57,32 @@ at::Tensor pixels(batch const& b, fields const& of) {
   return at::from_blob(const_cast<float*>(b.values.data()), {b.windows * b.length, c, p}, at::kFloat).transpose(1, 2).clone();
 }
 
-cae_options cae_of(json const& ae, fields const& of) {
-  require(ae.value("name", "cae").find("ico") == std::string::npos, "graph autoencoders cannot be trained yet; ae.name is ", ae.value("name", ""));
-  auto o = ae.get<cae_options>();
-  o.in_channels = of.data->channels().size();
-  if (!ae.contains("shape")) o.shape = {of.data->where().height(), of.data->where().width()};
-  return o;
+// A configuration whose autoencoder is for these fields.
+json fitted(json config, fields const& of) {
+  auto& ae = config.contains("autoencoder") ? config["autoencoder"]["ae"] : config["ae"];
+  ae["in_channels"] = of.data->channels().size();
+  if (!ae.contains("shape")) ae["shape"] = {of.data->where().height(), of.data->where().width()};
+  return config;
+}
+
+// The fields of context that never change, [points, fields], standardised; the sun's stay 0.
+at::Tensor context_fields(config const& whole, std::vector<std::string> files, grid const& where) {
+  auto const names = context_of(whole.json());
+  auto out = at::zeros({where.points(), std::ssize(names)});
+  std::vector<std::string> still;
+  std::copy_if(names.begin(), names.end(), std::back_inserter(still), is_invariant);
+  if (still.empty()) return out;
+  if (whole.has("data.context_files")) files = whole.get<std::vector<std::string>>("data.context_files");
+  archive const data(files.empty() ? whole.get("data.files", files) : files, select_channels(still, {}));
+  require(same(data.where(), where), "the context's files have ", text(data.where()), ", the states' ", text(where));
+  auto const fields = at::empty({std::ssize(still), where.points()});
+  data.read(data.times().empty() ? 0 : data.times().front(), 1, 1, fields.data_ptr<float>());
+  for (index_t i = 0; i < std::ssize(still); ++i) {
+    auto const one = fields[i], there = one.masked_select(one.isfinite());
+    auto const place = std::find(names.begin(), names.end(), data.channels().list()[std::size_t(i)].name) - names.begin();
+    out.select(1, place).copy_(((one - there.mean()) / there.std(false).clamp_min(1e-6)).nan_to_num(0));
+  }
+  return out;
 }
 
 // Weights of points and channels in the loss, [points, channels].
@@ -74,13 +95,14 @@ at::Tensor loss_weights(config const& loss, fields const& of) {
 }
 
 // Root mean square errors of reconstructions, in units of each channel's deviation.
-json reconstruction_errors(cae const& net, dataset const& held, fields const& of, at::Tensor const& weights, at::Device device) {
+json reconstruction_errors(autoencoder const& net, dataset const& held, fields const& of, at::Tensor const& weights, at::Device device) {
   torch::NoGradGuard const off;
   auto total = at::zeros({of.data->channels().size()}, at::kDouble);
   double loss = 0;
   for (index_t i = 0; i < held.size(); ++i) {
-    auto const x = pixels(held[i], of).to(device);
-    auto const square = (net.decode(net.encode(x)) - x).square().cpu();
+    auto const state = held[i];
+    auto const x = pixels(state, of).to(device), when = to_tensor(state.dates);
+    auto const square = (net.decode(net.encode(x, when), when) - x).square().cpu();
     loss += (square * weights).mean().item<double>() / double(held.size());
     total += square.mean(c10::IntArrayRef{0, 1}).to(at::kDouble) / double(held.size());
     examples::heed_interrupts();
@@ -101,17 +123,19 @@ void train_autoencoder(config const& whole, training_options const& o, job const
   auto const section = whole.at("autoencoder");
   auto const device = device_of(o.device);
   fields const of(whole, o.data, o.statistics);
-  auto options = cae_of(section.at("ae").json(), of);
-  double const noise = std::exchange(options.noise_level, 0);  // added here, as a function of the step, so that runs resume exactly
   sda::key const k{o.seed};
 
-  json stored = {{"data", whole.at("data").json()}, {"autoencoder", section.json()}, {"standard", of.described()}};
-  stored["autoencoder"]["ae"]["in_channels"] = options.in_channels, stored["autoencoder"]["ae"]["shape"] = options.shape;
+  json const stored = fitted({{"data", whole.at("data").json()}, {"autoencoder", section.json()}, {"standard", of.described()}}, of);
+  double const noise = section.get("ae.noise_level", 0.0);
+  auto quiet = stored;
+  quiet["autoencoder"]["ae"]["noise_level"] = 0;  // it is added here, as a function of the step, so that runs resume exactly
   training_loop loop{o, section, stored, ranks, {}, {}, {}, {}};
-  std::vector<std::shared_ptr<cae>> nets;
+  auto const around = context_fields(whole, o.data, of.data->where());
+  std::vector<std::shared_ptr<autoencoder>> nets;
   for (int i = 0; i < section.get("train.workers", 1); ++i) {
-    nets.push_back(std::make_shared<cae>(options));
+    nets.push_back(autoencoder_from(quiet));
     nets.back()->initialise(k.fold(0));
+    if (around.numel() > 0) nets.back()->named_buffers()["context"].copy_(around);
     nets.back()->to(device);
     loop.modules.push_back(nets.back());
   }
@@ -121,29 +145,30 @@ void train_autoencoder(config const& whole, training_options const& o, job const
   loader_options how;
   how.batch = loop.batch() / ranks.size(), how.order = k.fold(1), how.rank = ranks.rank(), how.ranks = ranks.size();
   std::unique_ptr<loader> batches;
-  at::Tensor x;
+  at::Tensor x, dates;
   auto const weights = loss_weights(section.at("loss"), of), on_device = weights.to(device);
   bool const absolute = section.get("loss.error", "squared") == "absolute";
   double const l2 = section.get("loss.l2_weight", 0.0);
 
   loop.prepare = [&](std::int64_t step) {
     if (!batches) how.first = step, batches = std::make_unique<loader>(train, how);
-    x = pixels(*batches->next(), of).to(device);
+    auto const states = *batches->next();
+    x = pixels(states, of).to(device), dates = to_tensor(states.dates);
   };
   loop.loss = [&](std::int64_t step, std::size_t part) {
     auto const& net = *nets[part % nets.size()];
-    auto const mine =
-        x.index({at::indexing::Slice(std::int64_t(part), at::indexing::None, std::int64_t(loop.parts()))});  // as the loader deals to ranks
-    auto z = net.encode(mine);
-    auto const quiet = z;
+    at::indexing::Slice const dealt(std::int64_t(part), at::indexing::None, std::int64_t(loop.parts()));  // as the loader deals to ranks
+    auto const mine = x.index({dealt}), when = dates.index({dealt});
+    auto z = net.encode(mine, when);
+    auto const clean = z;
     if (noise > 0) {
       auto const which = std::uint64_t(part) * std::uint64_t(ranks.size()) + std::uint64_t(ranks.rank());
       z = z +
           noise * at::randn(z.sizes(), sda::generator(k.fold(2).fold(std::uint64_t(step)).fold(which), device), at::TensorOptions().device(device));
     }
-    auto const error = net.decode(z) - mine;
+    auto const error = net.decode(z, when) - mine;
     auto const value = ((absolute ? error.abs() : error.square()) * on_device).mean();
-    return l2 > 0 ? value + l2 * quiet.square().mean() : value;
+    return l2 > 0 ? value + l2 * clean.square().mean() : value;
   };
   loop.validate = [&](std::size_t) { return reconstruction_errors(*nets.front(), held, of, weights, device); };
   loop.run();
@@ -157,15 +182,13 @@ void encode(config const& asked, encode_options const& o) {
   tree["data"].merge_patch(asked.at("data").json());
   config const whole(tree);
   fields const of(whole, o.data, o.statistics);
-  auto const ae = own.has("autoencoder") ? own.at("autoencoder.ae") : own.at("ae");
-  auto const net = std::make_shared<cae>(cae_of(ae.json(), of));
+  auto const net = autoencoder_from(fitted(tree, of));
   load_weights(file, *net);
   net->eval();
   auto const device = device_of(o.device);
   net->to(device);
 
-  auto const [h, w] = net->cells();
-  index_t const tokens = h * w, channels = net->latents();
+  index_t const tokens = net->where().cells(), channels = net->latents();
   std::filesystem::path const out = o.out;
   std::filesystem::create_directories(out / "ae");
   sda::netcdf::writer to((out / "era5.h5").string());
@@ -197,9 +220,12 @@ void encode(config const& asked, encode_options const& o) {
       parts.push_back(std::async(std::launch::async, [&, j] {
         torch::NoGradGuard const quiet;
         std::vector<at::Tensor> states;
-        for (std::size_t s = j; s < std::min(end, j + 4); ++s)
+        std::vector<date> dates;
+        for (std::size_t s = j; s < std::min(end, j + 4); ++s) {
           states.push_back(pixels(dataset(of.data, {chosen[s], chosen[s]}, {}, of.standard)[0], of));
-        return net->encode(at::cat(states).to(device)).cpu().contiguous();
+          dates.push_back(date_of(chosen[s]));
+        }
+        return net->encode(at::cat(states).to(device), to_tensor(dates)).cpu().contiguous();
       }));
     std::size_t at_time = i;
     for (auto& p : parts) {
@@ -220,8 +246,7 @@ void encode(config const& asked, encode_options const& o) {
   require(counted > 0, "the files have no hour of the training period");
   auto const mean = sum / counted, deviation = (squares / counted - mean.square()).clamp_min(1e-12).sqrt();
   to.commit();
-  auto const words = provenance(own.json(), 0, 0);
-  sda::write_tensors(out / "stats.safetensors", {{"mean", mean.to(at::kFloat)}, {"std", deviation.to(at::kFloat)}}, {{"cells", json{h, w}.dump()}});
+  sda::write_tensors(out / "stats.safetensors", {{"mean", mean.to(at::kFloat)}, {"std", deviation.to(at::kFloat)}});
   auto kept = config_of(file).json();
   kept["standard"] = of.described();
   auto all = sda::state_of(*net);

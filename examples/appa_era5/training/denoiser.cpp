@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "assimilate/system.hpp"
+#include "network/from_config.hpp"
 #include "training/run.hpp"
 
 #include <sda/calculus/schedule.hpp>
@@ -17,7 +18,7 @@ struct latents {
   at::Tensor states, dates;
   latent_scale scale;
   std::vector<hours> times;
-  std::array<index_t, 2> cells{};
+  lattice where;
 
   explicit latents(std::filesystem::path const& folder, bool with_noise) {
     sda::netcdf::reader const file((folder / "era5.h5").string());
@@ -30,8 +31,8 @@ struct latents {
       auto const* const d = dates.data_ptr<std::int64_t>() + 4 * i;
       times.push_back(hours_of({int(d[0]), int(d[1]), int(d[2]), int(d[3])}));
     }
-    cells = cae(autoencoder_of(config_of(autoencoder_file(folder)))).cells();
-    require(cells[0] * cells[1] == shape[1].size, file.path(), " has ", shape[1].size, " tokens, its autoencoder ", cells[0], " x ", cells[1]);
+    where = lattice_of(config_of(autoencoder_file(folder)).json());
+    require(where.cells() == shape[1].size, file.path(), " has ", shape[1].size, " tokens, its autoencoder ", where.cells());
     scale = read_latent_scale(folder, with_noise);
   }
 
@@ -106,26 +107,23 @@ void train_denoiser(config const& whole, training_options const& o, job const& r
   std::filesystem::path const dump = o.latents.empty() ? section.get("latent_dump", "") : o.latents;
   require(!dump.empty(), "no latent dump: give --latents or denoiser.latent_dump (made by `appa encode`)");
   latents const all(dump, section.get("train.inject_ae_noise", true));
-  auto const options = vidit_of(section, all.cells, all.states.size(2));
   int const step_hours = section.get("train.blanket_dt", 1) * whole.get("data.step", 1);
-  index_t const length = options.blanket_size;
   sda::key const k{o.seed};
   auto const schedule = schedule_of(section.at("train"));
   published_weight const weight{section.get("loss.sigma_min_penalty", 0.0)};
 
-  json stored = {{"data", whole.at("data").json()},
-                 {"denoiser", section.json()},
-                 {"latent_shape", {all.cells[0], all.cells[1], all.states.size(2)}},
-                 {"hours", step_hours},
-                 {"ae_noise", all.scale.noise}};
+  json const stored = with_latents(
+      {{"data", whole.at("data").json()}, {"denoiser", section.json()}, {"hours", step_hours}, {"ae_noise", all.scale.noise}}, all.where,
+      all.states.size(2));
   training_loop loop{o, section, stored, ranks, {}, {}, {}, {}};
-  std::vector<std::shared_ptr<vidit>> nets;
+  std::vector<std::shared_ptr<backbone>> nets;
   for (int i = 0; i < section.get("train.workers", 1); ++i) {
-    nets.push_back(std::make_shared<vidit>(options));
+    nets.push_back(backbone_from(stored));
     nets.back()->initialise(k.fold(0));
     nets.back()->to(device);
     loop.modules.push_back(nets.back());
   }
+  index_t const length = nets.front()->length();
   auto const starts = all.starts(parse_period(whole.get<std::string>("data.train")), length, step_hours);
   auto const held = all.starts(parse_period(whole.get<std::string>("data.valid")), length, step_hours);
 
@@ -144,7 +142,7 @@ void train_denoiser(config const& whole, training_options const& o, job const& r
     now.x = now.x.to(device);
     levels = sda::draw_levels(schedule, n, at_step.fold(2));
   };
-  auto const loss_of = [&](vidit const& net, windows const& w, at::Tensor const& noise, std::vector<sda::level> const& at) {
+  auto const loss_of = [&](backbone const& net, windows const& w, at::Tensor const& noise, std::vector<sda::level> const& at) {
     return sda::denoising_loss([&](at::Tensor const& x, at::Tensor const& c) { return net.forward(x, c, w.dates); }, preconditioning, weight, w.x,
                                noise, at);
   };
