@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <sda_test.hpp>
+#include <torch_test.hpp>
 
 #include "assimilate/tasks.hpp"
 #include "data/cds_writer.hpp"
@@ -29,7 +29,7 @@ denoiser:
   optim: {optimizer: adamw, learning_rate: 1e-3, scheduler: cosine, grad_clip: 1}
 )";
 
-// Three days of two waves that travel around a small globe.
+// Three days of two waves that travel around a small globe, which is warmer at its equator.
 void write_weather(std::string const& path, config const& c) {
   auto const where = parse_grid(c.get<std::string>("data.grid"));
   auto const first = hours_of({2019, 1, 1, 0});
@@ -39,7 +39,8 @@ void write_weather(std::string const& path, config const& c) {
     for (double const level : {280.0, 101300.0})
       for (index_t i = 0; i < where.height(); ++i)
         for (index_t j = 0; j < where.width(); ++j)
-          fields.push_back(float(level * (1 + 0.02 * std::cos(0.6 * double(i)) * std::sin(0.39 * double(j) - 0.2 * double(t)))));
+          fields.push_back(
+              float(level * (1 + 0.06 * std::sin(0.39 * double(i)) + 0.02 * std::cos(0.6 * double(i)) * std::sin(0.39 * double(j) - 0.2 * double(t)))));
     out.append(first + t, fields);
   }
   out.commit();
@@ -86,7 +87,7 @@ TEST_CASE("ten steps of each training lead from files to networks, in images or 
   REQUIRE_FALSE(log.empty());
   CHECK(log.back().at("step") == 10);
   CHECK(log.back().at("skipped") == 0);
-  CHECK(log.back().at("validation").at("rmse") < log.front().at("loss"));  // the waves are simple
+  CHECK(log.back().at("validation").at("loss") < 0.9 * double(log.front().at("loss")));
 
   encode(config(), {(folder / "ae").string(), (folder / "latents").string(), "cpu", stats, {file}, 2});
   options = {(folder / "prior").string(), false, "cpu", 4, {}, "", (folder / "latents").string()};
