@@ -51,6 +51,15 @@ void eigen_of(benchmark::State& state) {
   for (auto _ : state) benchmark::DoNotOptimize(eigen_symmetric(a).values.data());
 }
 
+/// What the same machine does in plain arithmetic at that moment: items are additions and multiplications.
+void product_of(benchmark::State& state) {
+  index_t const n = state.range(0);
+  auto const x = normals(n, n, 4);
+  small_matrix const a(x.matrix());
+  for (auto _ : state) benchmark::DoNotOptimize(product(a, a).elements.data());
+  state.SetItemsProcessed(state.iterations() * 2 * n * n * n);
+}
+
 /// Items are scalars and steps: columns x 20 members x steps.
 void ensf_walk(benchmark::State& state) {
   index_t const n = state.range(0), members = 20;
@@ -72,6 +81,7 @@ BENCHMARK(eakf_analysis)->Arg(7)->Unit(benchmark::kMillisecond);
 BENCHMARK(etkf_analysis)->Arg(24)->Arg(40)->Unit(benchmark::kMillisecond);
 BENCHMARK(etkf_rotated)->Arg(40)->Unit(benchmark::kMillisecond);
 BENCHMARK(enkf_analysis)->Arg(40)->Unit(benchmark::kMillisecond);
+BENCHMARK(product_of)->Arg(40)->Unit(benchmark::kMicrosecond);
 BENCHMARK(eigen_of)->Arg(7)->Arg(40)->Unit(benchmark::kMicrosecond);
 BENCHMARK(ensf_walk)->Args({1000, 100})->Args({100'000, 100})->Args({1'000'000, 500})->Unit(benchmark::kMillisecond)->MeasureProcessCPUTime()->UseRealTime();
 BENCHMARK_MAIN();

@@ -108,11 +108,15 @@ estimator ensemble_smoother(parameters& p, benchmark_task const& task, smoother_
   };
 }
 estimator iterative(parameters& p, benchmark_task const& task, smoother_settings const&) {
-  by_task const all{{25, 1.01}, {{"bocquet2010_m40", {.members = 19, .inflation = 1.04, .lag = 2}}, {"half", {.members = 40, .inflation = 1.01, .lag = 10}},
-                                 {"quarter", {.members = 40, .inflation = 1.01, .lag = 10}}, {"spantini2019", {.members = 40, .inflation = 1.01, .lag = 2}}}};
+  auto const tuned_to = [](index_t members, double inflation, index_t lag, double certainty = 0) {
+    return tuned{.members = members, .inflation = inflation, .certainty = certainty, .lag = lag};
+  };
+  by_task const all{tuned_to(25, 1.01, 1), {{"bocquet2010_m40", tuned_to(19, 1.04, 2)}, {"half", tuned_to(40, 1.01, 10)}, {"quarter", tuned_to(40, 1.01, 10)},
+                                            {"spantini2019", tuned_to(40, 1, 2, 1.5)}}};
   tuned const c = all.of(task.name);
   index_t const size = p.get("members", c.members), lag = p.get("lag", c.lag);
-  sda::ienks const filter{.iterations = p.get("iterations", 10), .tolerance = p.get("tolerance", 1e-3), .inflate = inflated(p, c), .rotate = true};
+  sda::ienks const filter{.iterations = p.get("iterations", 10), .tolerance = p.get("tolerance", 1e-3), .inflate = inflated(p, c), .rotate = true,
+                          .certainty = p.get("certainty", c.certainty), .most = p.get("most", 1.3)};
   sda::require(lag >= 1, "ienks: lag ", lag);
   return [=](scene const& s, key k) {
     state const e = starting(task, s, size, k.fold(0));
@@ -166,7 +170,7 @@ std::vector<benchmark_method> classical_methods() {
         return regularised_particle_filter{p.get("bandwidth", 0.8)};
       }),
       {"enks", "ensemble smoother: an ETKF of present and past", ensemble_smoother},
-      {"ienks", "iterative ensemble Kalman smoother", iterative},
+      {"ienks", "iterative ensemble Kalman smoother; certainty > 0: finite-size, its prior widened by `most` at most", iterative},
       ensemble_method<S>("ensf", "ensemble score filter as released", {{20}}, [](parameters& p, tuned const&, auto&) {
         bool const all = p.get("all-members", 0) != 0;
         return sda::ensf{.steps = p.get("steps", 500), .eps_alpha = p.get("eps-alpha", 0.5), .eps_sigma = p.get("eps-sigma", 0.025),

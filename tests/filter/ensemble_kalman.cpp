@@ -128,6 +128,24 @@ TEST_CASE("on a linear problem the iterative smoother is the etkf after one step
   CHECK((forecast(start) - end).abs().maxCoeff() <= 1e-10);
 }
 
+TEST_CASE("on a linear problem the finite-size iterative smoother is the finite-size filter, as far as it may widen") {
+  problem t;
+  auto const stay = [](S const& e) { return e; };
+  for (double const surprise : {1.0, 30.0}) {
+    t.seen.y = sda_test::normals(1, t.p, key{2}) * surprise;
+    S e = t.forecast, expected = t.forecast;
+    ienks{.iterations = 5, .tolerance = 1e-8, .certainty = 1}.analyse(e, stay, t.seen, key{});
+    if (surprise == 1) {
+      enkf_n{.certainty = 1, .nullity = 0}.analyse(expected, t.seen, key{});
+    } else {
+      S const mean = ensemble_mean(expected);
+      expected = (anomalies(expected, mean) * 1.3).rowwise() + mean.row(0);
+      etkf{}.analyse(expected, t.seen, key{});
+    }
+    CHECK((e - expected).abs().maxCoeff() <= 1e-6);   // the scale is the place of a minimum: good to the root of rounding
+  }
+}
+
 // An ensemble smoother is an ensemble filter of trajectories: rows hold past and present, only the present is seen.
 TEST_CASE("on rows of past and present the etkf is the ensemble smoother: the past moves by its own covariance with what is seen") {
   problem const t;

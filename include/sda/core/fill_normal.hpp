@@ -4,6 +4,7 @@
 #include <sda/core/random.hpp>
 
 #include <array>
+#include <bit>
 
 namespace sda {
 
@@ -64,9 +65,18 @@ inline constexpr places_of_bits bits_set{};
 
 inline constexpr index_t numbers_at_once = 256;
 
+/// Bit i of the result is byte i of eight, each 0 or 1.
+inline std::uint8_t gathered_bits(std::uint8_t const* flags) {
+  std::uint64_t eight = 0;
+  if constexpr (std::endian::native == std::endian::little) memcpy(&eight, flags, 8);
+  else for (unsigned i = 0; i < 8; ++i) eight |= std::uint64_t(flags[i]) << 8 * i;
+  return std::uint8_t(eight * 0x0102040810204080ull >> 56);   // byte i, 8 i bits up, meets the factor's bit 56 - 7 i, and no other product is there
+}
+
 /// normal_quantile of each word, n <= numbers_at_once. Tails (15 % of all) are gathered, worked out together and put back.
 template <class T> void quantiles_of(std::uint32_t const* w, T* z, index_t n) {
-  T p[numbers_at_once], tail[numbers_at_once];
+  constexpr index_t whole = 8;   // tails are worked out by so many
+  T p[numbers_at_once], tail[numbers_at_once + whole];
   std::uint8_t outside[numbers_at_once + 8];
   for (index_t i = 0; i < n; ++i) {
     p[i] = nearer_tail<T>(w[i]);
@@ -77,13 +87,14 @@ template <class T> void quantiles_of(std::uint32_t const* w, T* z, index_t n) {
   index_t tails = 0;
   memset(outside + n, 0, 8);
   for (index_t i = 0; i < n; i += 8) {  // no branches: which are outside nobody can predict
-    std::uint8_t byte = 0;
-    for (unsigned j = 0; j < 8; ++j) byte = std::uint8_t(byte | outside[i + j] << j);
+    std::uint8_t const byte = gathered_bits(outside + i);
     for (unsigned j = 0; j < 8; ++j) at[tails + j] = std::uint32_t(i) + bits_set.place[byte][j];
     tails += bits_set.count[byte];
   }
   for (index_t j = 0; j < tails; ++j) tail[j] = p[at[j]];
-  for (index_t j = 0; j < tails; ++j) tail[j] = outer(tail[j]);
+  for (index_t j = 0; j < whole; ++j) tail[tails + j] = T(0.01);
+  for (index_t j = 0; j < tails; j += whole)
+    for (index_t l = 0; l < whole; ++l) tail[j + l] = outer(tail[j + l]);
   for (index_t j = 0; j < tails; ++j) z[at[j]] = tail[j];
   using word = typename bits_of<T>::word;
   for (index_t i = 0; i < n; ++i) z[i] = from_bits<T>(bits(z[i]) ^ word(~w[i] >> 31) << (sizeof(word) * 8 - 1));
