@@ -26,11 +26,13 @@ char const* const known_keys = R"(
 [train] update_steps batch_element_per_gpu batch_size_per_step precision log_interval save_interval shuffle_training trajectory_size
  sub_pressure_levels standardize blanket_dt blanket_size noise_schedule sigma_min sigma_max inject_ae_noise workers average
 [loss] error latitude_weighting level_weighting l2_weight sigma_min_penalty
+[background] lead latents error
 [valid] log_interval num_samples denoising_steps
 [optim] optimizer betas learning_rate weight_decay scheduler warmup precondition_frequency precondition_size merge_dims grad_clip
 [assimilation] members hours lead start spin_up predictions all_at_once every cycles memory
  guidance.name guidance.solver guidance.solve_in guidance.optimiser guidance.iterations guidance.tolerance guidance.preconditioned
- guidance.gamma guidance.zeta guidance.lambda guidance.rate guidance.around
+ guidance.gamma guidance.zeta guidance.lambda guidance.rate guidance.around guidance.particles guidance.resample
+ guidance.length guidance.neighbours guidance.reach guidance.nugget guidance.width
  sampler.name sampler.corrector sampler.steps sampler.ahead sampler.jump sampler.passes sampler.corrections sampler.order sampler.delta sampler.eta
  windows.join windows.overlap windows.passes windows.held
 [.] ae_run latent_dump latent_data icosphere

@@ -12,6 +12,13 @@ stretch last(stretch const& s, index_t n, hours step) {
   return {s.first + (s.size() - n) * step, s.states.narrow(0, s.size() - n, n)};
 }
 
+stretch part(stretch const& s, hours first, index_t states, hours step) {
+  auto const from = (first - s.first) / step;
+  require(s.size() > 0 && from >= 0 && (first - s.first) % step == 0 && from + states <= s.size(), "states from ", text(first), " to ", text(first + (states - 1) * step),
+          " are needed, and there are those from ", text(s.first), " to ", text(s.first + (s.size() - 1) * step), ", ", step, " h apart");
+  return {first, s.states.narrow(0, from, states)};
+}
+
 namespace {
 
 // One draw after another.
@@ -35,6 +42,10 @@ at::Tensor chain::drawn(hours first, index_t states, conditions const& c, sda::k
     add(*instead, estimate_of(run));
     return at::zeros({states, system.tokens(), system.latents()});
   }
+  conditions given = c;
+  if (system.takes_background()) try {
+      given.background = part(background, first, reach(how, system.length(), states), step()).states;
+    } catch (sda::error const& e) { throw sda::error(std::string("the background does not cover the windows that are drawn: ") + e.what()); }
   any_communicator const shared{ranks.rank(), ranks.size(), [this](at::Tensor& whole) {  // the sum of what each has, and zeros
                                   auto const mine = sda::share(whole.size(0), ranks.rank(), ranks.size());
                                   auto out = at::zeros_like(whole);
@@ -42,7 +53,7 @@ at::Tensor chain::drawn(hours first, index_t states, conditions const& c, sda::k
                                   if (ranks.size() > 1) ranks.all_reduce(out);
                                   whole.copy_(out);
                                 }};
-  return draw(system, first, states, c, how, k, shared, watch);
+  return draw(system, first, states, given, how, k, shared, watch);
 }
 
 stretch chain::joint(hours first, index_t states, period const& observed, sda::key k) const {

@@ -24,6 +24,7 @@ struct chain {
   index_t predictions;                     // states that a forecast goes on by
   watcher watch;
   estimate* instead = nullptr;             // nothing is drawn: what it would take is added up here, and states are 0
+  stretch background = {};                 // of a system that takes one; it covers all windows that are drawn
 
   hours step() const { return system.step; }
   /// States before those that a forecast's window predicts.
@@ -43,6 +44,8 @@ struct chain {
 
 /// One after the other; the second begins where the first ends.
 stretch operator+(stretch const& a, stretch const& b);
+/// The states from a date; sda::error with the dates if they are not all there.
+stretch part(stretch const& s, hours first, index_t states, hours step);
 /// The last n states.
 stretch last(stretch const& s, index_t n, hours step);
 

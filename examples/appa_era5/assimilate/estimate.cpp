@@ -23,7 +23,7 @@ struct guidance_cost {
 guidance_cost cost_of(guidance_options const& o) {
   index_t const n = o.solver == "bicgstab" ? 2 * o.iterations : o.iterations, basis = o.solver == "gmres" ? o.iterations : 4;
   auto const& g = o.name;
-  if (g == "none") return {};
+  if (g == "none" || g == "diffda") return {};
   if (g == "mmps") return {0, n + 1, 0, n + 1, n, o.solve_in == "observations" ? basis + 3 : 1};
   if (g == "sda" || g == "dps") return {0, 1, 0, 1, 0, 1};
   if (g == "w2c") return {0, 0, 0, 1, 0, 1};
@@ -82,12 +82,14 @@ estimate estimate_of(planned_run const& run) {
   check(run.how, size);
   auto const windows = windows_of(run);
   auto const each = cost_of(run.how.guidance);
-  index_t const runs = evaluations_of(run.how.sampler), numbers = run.space->latents() * run.space->where().cells();
+  bool const looks = std::any_of(run.observations.begin(), run.observations.end(), [](index_t n) { return n > 0; });
+  index_t const particles = looks ? run.how.guidance.particles : 1;
+  index_t const runs = particles > 1 ? particles * (run.how.sampler.steps + 1) : evaluations_of(run.how.sampler), numbers = run.space->latents() * run.space->where().cells();
   auto const count = [&](index_t s) { return s < std::ssize(run.observations) ? run.observations[std::size_t(s)] : 0; };
   auto const share = [&](index_t s) { return s < std::ssize(run.shares) ? run.shares[std::size_t(s)] : 1.0; };
-  bool const guided = run.how.guidance.name != "none", around = run.how.guidance.around == "trajectory";
+  bool const guided = run.how.guidance.name != "none" && run.how.guidance.name != "diffda", around = run.how.guidance.around == "trajectory";
 
-  bool const anything = !run.known.empty() || std::any_of(run.observations.begin(), run.observations.end(), [](index_t n) { return n > 0; });
+  bool const anything = !run.known.empty() || looks;
   estimate e;
   e.windows = std::ssize(windows);
   double weighted_states = 0, most = 0, all = 0, largest = 0;  // states decoded, by operations; observations of a window; of the trajectory
@@ -100,11 +102,14 @@ estimate estimate_of(planned_run const& run) {
       e.decoded += runs * (1 + each.decoded), e.decoder_vjps += runs * each.decoder_vjps, e.decoder_jvps += runs * each.decoder_jvps;
     }
     for (auto const s : run.known) seen += w.first <= s && s < w.first + size ? double(numbers) : 0;
-    e.denoised += runs * (1 + each.denoised);
+    e.denoised += runs * (1 + each.denoised + (particles > 1 && guided ? 1 : 0));  // particles are denoised without guidance, too
     if (seen > 0 || (around && anything)) e.denoiser_vjps += runs * each.denoiser_vjps;
     most = around ? most + seen : std::max(most, seen);
   }
-  for (index_t s = 0; s < run.states; ++s) all += double(count(s));
+  for (index_t s = 0; s < run.states; ++s) {
+    all += double(count(s));
+    if (particles > 1 && count(s) > 0) e.decoded += runs, weighted_states += share(s), largest = std::max(largest, share(s));  // to weigh them
+  }
 
   auto const net = run.net->denoising(), space = run.space->decoding();
   auto const back = [](toll const& t) { return t.maps * (t.again ? 2 : 1) + t.attention * (t.again ? 4 : 3); };  // attention's tiles are made again in any case
@@ -116,9 +121,9 @@ estimate estimate_of(planned_run const& run) {
   index_t const mine = (e.windows + run.ranks - 1) / run.ranks;
   e.weights = run.bytes * double(numbers_in(*run.space) + numbers_in(*run.net));
   e.denoiser = run.bytes * net.kept * (around ? double(mine) : 1);
-  e.decoder = all > 0 && guided ? run.bytes * space.kept * largest + run.how.memory * 1e9 : 0;
+  e.decoder = all > 0 && (guided || particles > 1) ? run.bytes * space.kept * largest + run.how.memory * 1e9 : 0;
   // values, variances, what is predicted and the innovation, a direction and a product; and 8 bytes that say where each observation lies
-  e.vectors = run.bytes * most * double(6 + each.vectors) + 8 * all + 12 * run.bytes * double(run.states * numbers);
+  e.vectors = run.bytes * most * double(6 + each.vectors) + 8 * all + 12 * run.bytes * double(run.states * numbers) * double(particles);
   return e;
 }
 

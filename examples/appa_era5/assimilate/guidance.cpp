@@ -66,7 +66,7 @@ any_denoiser optimised(any_prior const& prior, window_observation const& seen, g
 any_denoiser guided(any_prior const& prior, window_observation const& seen, guidance_options const& o, sda::key k) {
   any_solver const solver{o};
   auto const space = space_of(o);
-  if (o.name == "none" || seen.op.count() == 0) return prior.mean;
+  if (o.name == "none" || o.name == "diffda" || seen.op.count() == 0) return prior.mean;
   if (o.name == "mmps") return made(sda::mmps{prior, seen, solver, space, by_variance{seen.error.variance(), o.preconditioned}});
   if (o.name == "sda") return made(sda::gamma_likelihood{prior, seen, o.gamma, sda::tweedie{}, sda::unit_prior{}});
   if (o.name == "w2c") return made(sda::gamma_likelihood{prior, seen, o.gamma, sda::unit_prior{}, sda::unit_prior{}});
@@ -77,7 +77,7 @@ any_denoiser guided(any_prior const& prior, window_observation const& seen, guid
   if (o.name == "diffpir") return made(sda::diffpir{prior, seen, o.lambda, solver, space});
   if (o.name == "daps") return made(sda::daps{prior, seen, k, 5, sda::cg{o.iterations, o.tolerance}});
   sda::require(o.name == "latent_optimization", "there is no guidance ", o.name,
-               "; mmps, sda, w2c, dps, pigdm, tmpd, jfps, diffpir, latent_optimization, daps or none");
+               "; mmps, sda, w2c, dps, pigdm, tmpd, jfps, diffpir, latent_optimization, daps, diffda or none");
   return optimised(prior, seen, o);
 }
 

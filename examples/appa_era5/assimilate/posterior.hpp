@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include "assimilate/streamed.hpp"
+#include "observe/spread_out.hpp"
 
 #include <sda/trajectory/communicator.hpp>
 
@@ -17,6 +18,7 @@ struct conditions {
   std::vector<sight> seen;              // by state; an empty sight, or one that is not there: nothing was seen
   std::map<index_t, at::Tensor> known;  // states seen as standardised latents, [tokens, channels]
   at::Tensor variance;                  // of their errors, [channels]; none: what the autoencoder's noise leaves (variance_of_known)
+  at::Tensor background;                // what a prior of departures departs from: standardised latents [reach(), tokens, channels] from the first state
 };
 
 /// How observations bend the prior.
@@ -25,7 +27,13 @@ struct conditions {
 ///   dps, pigdm, tmpd, jfps      `zeta`; a solver in pigdm, tmpd and jfps
 ///   diffpir, latent_optimization  `lambda`; an `optimiser` (gauss_newton, lbfgs, gradient_descent, adam) of `iterations` steps
 ///   daps                        draws of x_0 by `iterations` of conjugate gradients: with the sampler annealing
+///   diffda                      with the sampler repaint: departures of what was seen from the background (or from the climate's mean) are
+///                               spread over fields by kriging, encoded, and put in place after each step under a soft mask, which is for a
+///                               cell the share of channels seen in it (`length`, `neighbours`, `reach`, `nugget`, `width`: spreading)
 ///   none                        the prior alone
+/// With `particles` beyond 1, for the sampler ddpm: each draw is one of so many that sequential Monte Carlo carries along the diffusion
+/// (TDS; Wu et al., 2023), guided as above, weighed by y ~ N(A x̂, R + σ²/(α² + σ²)), and drawn anew when their effective number falls
+/// below the share `resample`. Exact as particles grow, whatever guides; for few observations, else one particle has all the weight.
 struct guidance_options {
   std::string name = "mmps", solver = "gmres", solve_in = "observations", optimiser = "gauss_newton";
   int iterations = 2;
@@ -33,6 +41,9 @@ struct guidance_options {
   bool preconditioned = false;                          // by the observations' own variances
   double gamma = 1, zeta = 1, lambda = 8, rate = 0.05;  // gamma far below 1 overshoots where observations are precise
   std::string around = "windows";  // or trajectory: after the windows are joined, when all observations speak to all windows that see them
+  index_t particles = 1;
+  double resample = 0.5;
+  spreading spread;
 };
 /// How a trajectory is drawn.
 ///   pc                           `corrections` of a corrector (langevin, adaptive, renoising) with `delta` before each step of ddim(eta)
@@ -67,6 +78,9 @@ struct drawing {
 void from_json(nlohmann::json const& j, drawing& d);
 /// sda::error for names that are not known, and for what cannot be done together.
 void check(drawing const& d, index_t length);
+
+/// The states that a draw of so many works on: its windows are whole.
+index_t reach(drawing const& d, index_t length, index_t states);
 
 /// Ranks of any make.
 struct any_communicator {

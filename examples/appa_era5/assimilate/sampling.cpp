@@ -8,6 +8,7 @@
 #include <sda/sampler/repaint.hpp>
 #include <sda/sampler/rewind.hpp>
 #include <sda/sampler/sample.hpp>
+#include <sda/sampler/smc.hpp>
 #include <sda/sampler/stochastic.hpp>
 
 namespace appa {
@@ -51,7 +52,45 @@ template <class F> at::Tensor with_sampler(sampler_options const& o, F const& f)
   return with_multistep(o, f);
 }
 
+// p̃(y | x_t) = N(y | A x̂, R + v), where what is seen has at most the variance v = σ²/(α² + σ²), and any guidance as the proposal. Particles
+// are denoised and decoded one by one: memory is that of one.
+struct guided_twist {
+  any_denoiser const &prior, &guide;
+  window_observation const& seen;
+  std::function<void()> counted;
+
+  struct evaluation {
+    at::Tensor prior, mean, log_likelihood;
+  };
+  evaluation evaluate(at::Tensor const& x, sda::level l) const {
+    auto const variance = seen.error.variance() + sda::unit_prior{}.variance(l);
+    std::vector<at::Tensor> expected, mean, log_likelihood;
+    for (auto const& particle : x.split(1)) {
+      expected.push_back(prior(particle, l));
+      mean.push_back(&guide == &prior ? expected.back() : guide(particle, l));
+      auto const fit = (seen.y - seen.op(expected.back())).square() / variance + variance.log();
+      log_likelihood.push_back(-0.5 * fit.to(at::kDouble).sum(1, true));
+    }
+    counted();
+    return {at::cat(expected), at::cat(mean), at::cat(log_likelihood)};
+  }
+};
+
 }  // namespace
+
+at::Tensor run_particles(guidance_options const& o, std::vector<sda::level> const& levels, any_denoiser const& prior, any_denoiser const& guide,
+                         window_observation const& seen, at::Tensor const& like, sda::key k, watcher const& watch) {
+  index_t done = 0;
+  guided_twist const twist{prior, guide, seen, [&] {
+                             if (watch) watch(done, std::ssize(levels) - 1);
+                             ++done;
+                           }};
+  auto const [x, weights, least, resamplings] = sda::sample_particles(twist, std::span<sda::level const>(levels), like, k.fold(0), o.resample);
+  double left = sda::uniform(k.fold(1), 0, 0);
+  std::size_t chosen = 0;
+  while (chosen + 1 < weights.size() && left >= weights[chosen]) left -= weights[chosen++];
+  return x.narrow(0, index_t(chosen), 1).clone();
+}
 
 std::vector<sda::level> levels_of(sampler_options const& o, std::function<sda::level(double)> const& schedule) {
   auto const grid = sda::uniform_grid(schedule, o.steps);

@@ -25,7 +25,9 @@ struct tally {
 class seen_state {
  public:
   /// The state is that of an hour, where the autoencoder asks for it.
-  seen_state(trained_system const& system, sight const& s, hours when = 0);
+  seen_state(trained_system const& system, sight const& s, hours when = 0) : seen_state(system, s, when, system.scale) {}
+  /// ... of numbers that are latents on another scale, whose mean may be each cell's own, [tokens, channels].
+  seen_state(trained_system const& system, sight const& s, hours when, latent_scale const& scale);
 
   index_t count() const { return values.size(1); }
   /// [rows, tokens * channels] to [rows, count()], where and in what type z is. Differentiable both ways.

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "assimilate/system.hpp"
 
+#include "network/cae.hpp"
 #include "network/dates.hpp"
 #include "network/from_config.hpp"
+#include "network/icosphere.hpp"
 #include "training/run.hpp"
 #include "weights/state_dict.hpp"
 
 #include <sda/calculus/schedule.hpp>
+#include <sda/observation/kriging.hpp>
 #include <sda/torch/tensors.hpp>
 
 namespace appa {
@@ -61,6 +64,22 @@ at::Tensor trained_system::encode(at::Tensor const& x, hours first) const {
   return at::cat(states);
 }
 
+at::Tensor trained_system::pooled(at::Tensor const& x) const {
+  if (auto const image = std::dynamic_pointer_cast<cae>(space)) {
+    auto const& o = image->options;
+    return cae::tokens(at::max_pool2d(image->pad(cae::image(x, o.shape)), {o.resize, o.resize}));
+  }
+  icosphere const sphere(space->where().divisions);
+  std::vector<sda::place> nodes;
+  for (auto const& p : sphere.vertices()) nodes.push_back({std::atan2(p[2], std::hypot(p[0], p[1])) * 180 / std::numbers::pi, longitude_of(p)});
+  sda::nearest_stations const near(nodes);
+  std::vector<index_t> cells;
+  for (double const latitude : where.latitudes)
+    for (double const longitude : where.longitudes) cells.push_back(near({latitude, longitude}, 1, 4 * sda::earth_radius).front().station);
+  auto const out = at::full({x.size(0), tokens(), x.size(2)}, -HUGE_VAL, x.options());
+  return out.scatter_reduce(1, at::tensor(cells, at::kLong).view({1, -1, 1}).expand_as(x), x, "amax");
+}
+
 at::Tensor trained_system::variance_of_known() const {
   double const least = schedule(0).sigma;
   return (scale.noise / scale.deviation).square().clamp_min(least * least);
@@ -82,16 +101,23 @@ trained_system load_system(system_options const& o) {
     m->eval(), m->to(device);
     for (auto const& p : m->parameters()) p.set_requires_grad(false);  // products with Jacobians want none of theirs
   }
-  return {channels,
-          grid_of(ae.json()),
-          described ? statistics{channels, ae.get<std::vector<double>>("standard.mean"), ae.get<std::vector<double>>("standard.std")}
-                    : read_statistics(o.statistics, channels),
-          read_latent_scale(o.latents, section.get("train.inject_ae_noise", true)),
-          schedule_of(section.at("train")),
-          run.get("hours", 1),
-          space,
-          net,
-          device};
+  trained_system out{channels,
+                     grid_of(ae.json()),
+                     described ? statistics{channels, ae.get<std::vector<double>>("standard.mean"), ae.get<std::vector<double>>("standard.std")}
+                               : read_statistics(o.statistics, channels),
+                     read_latent_scale(o.latents, section.get("train.inject_ae_noise", true)),
+                     schedule_of(section.at("train")),
+                     run.get("hours", 1),
+                     space,
+                     net,
+                     device};
+  if (section.has("background")) {
+    auto const numbers = [&](char const* key) { return at::tensor(run.get<std::vector<float>>(std::string("departures.") + key), at::kFloat); };
+    out.departures = {numbers("mean"), numbers("std"), 0};
+    require(out.departures.mean.numel() == out.latents() && out.departures.deviation.numel() == out.latents(), file, " has statistics of ",
+            out.departures.mean.numel(), " channels of departures, its latents have ", out.latents());
+  }
+  return out;
 }
 
 }  // namespace appa

@@ -41,7 +41,9 @@ struct trained_system {
   std::shared_ptr<backbone> net;
   at::Device device = at::kCPU;
   at::ScalarType type = at::kFloat;  // networks compute in
+  latent_scale departures = {};      // of standardised latents from a background: the prior is theirs, given the background; none: of latents
 
+  bool takes_background() const { return departures.mean.defined(); }
   index_t length() const { return net->length(); }              // states in a window
   index_t tokens() const { return space->where().cells(); }     // of a state's latents,
   index_t latents() const { return space->latents(); }          // and the channels of a token
@@ -49,12 +51,15 @@ struct trained_system {
 
   /// Dates of states from `first`, [states, 4].
   at::Tensor dates(hours first, index_t states) const;
-  /// E[x_0 | x_t] of the window of standardised latents that begins then, rows of length() * numbers().
-  auto prior(hours first) const { return latent_prior{net, device, type}.at(dates(first, length())); }
+  /// E[x_0 | x_t] of the window of standardised latents that begins then, rows of length() * numbers(); given its background of
+  /// standardised latents [length(), tokens, channels], of the window's standardised departure from it.
+  auto prior(hours first, at::Tensor const& background = {}) const { return latent_prior{net, device, type}.at(dates(first, length()), background); }
   /// Standardised latents [states, tokens, channels] of consecutive states to standardised states [states, points, channels], one at a
   /// time, and back.
   at::Tensor decode(at::Tensor const& z, hours first) const;
   at::Tensor encode(at::Tensor const& x, hours first) const;
+  /// The largest numbers that fields [states, points, channels] have among the points of each cell, [states, tokens, channels].
+  at::Tensor pooled(at::Tensor const& x) const;
   /// What the autoencoder's noise leaves unknown of standardised latents, [channels]: noise² / deviation², but at least the noise
   /// that the schedule ends with, below which nothing can be told apart.
   at::Tensor variance_of_known() const;

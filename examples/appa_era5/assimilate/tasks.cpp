@@ -22,6 +22,7 @@
 #include <list>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 namespace appa {
@@ -42,6 +43,7 @@ struct plan {
   long draws = 1;                  // joint draws of a member
   std::function<stretch(chain const&, index_t member, sda::key)> draw;  // its last states are those that are written
   fs::path background = {};        // a folder whose mean was the best guess before
+  std::function<stretch(index_t member)> given = {};  // what a member departs from, if it does
 };
 
 /// What all tasks of a run share.
@@ -59,6 +61,7 @@ class session {
   task_options const& o_;
   job const& ranks_;
   trained_system const system_;
+  std::optional<trained_system> const departing_;  // that draws analyses, if another does
   std::shared_ptr<archive const> data_;
   scene scene_;
   drawing how_;
@@ -70,9 +73,12 @@ class session {
   index_t states_in(char const* key, hours otherwise) const;
   period before(hours date, index_t states) const { return {date - states * system_.step, date - system_.step}; }
 
+  trained_system const& analysing() const { return departing_ ? *departing_ : system_; }
   std::vector<float> truth(hours t) const;
-  stretch encoded(hours first, index_t states) const;
+  stretch encoded(std::shared_ptr<archive const> const& data, hours first, index_t states) const;
+  stretch stored(fs::path const& folder, index_t member) const;
   stretch kept(fs::path const& folder, index_t member, hours date) const;
+  std::function<stretch(index_t)> background(hours first, index_t states) const;
   observing instruments(plan const& p) const;
   plan forecast(hours date) const;
   plan persistence(hours date) const;
@@ -112,7 +118,14 @@ void share_out(std::vector<index_t> const& numbers, int threads, std::function<v
 channel const sea_temperature{"sea_surface_temperature", 0};
 
 session::session(config const& whole, task_options const& o, job const& ranks)
-    : chosen_(whole.at("assimilation")), observations_(whole.json().value("observations", json::array())), o_(o), ranks_(ranks), system_(load_system(o.model)) {
+    : chosen_(whole.at("assimilation")), observations_(whole.json().value("observations", json::array())), o_(o), ranks_(ranks), system_(load_system(o.model)),
+      departing_(o.analysis.empty() ? std::optional<trained_system>() : load_system({o.model.latents, o.analysis, o.model.device, o.model.statistics})) {
+  bool const may_depart = o.task == "reanalyse" || o.task == "filter" || o.task == "prior";
+  require(may_depart || !system_.takes_background(), "this denoiser draws departures from a background (denoiser.background), with which a ", o.task,
+          " cannot begin: give --denoiser one without, and this to cycle's --analysis-denoiser");
+  require(!departing_ || departing_->takes_background(), o.analysis, " was trained without a background (denoiser.background): analyses need no denoiser of their own");
+  require(!departing_ || departing_->step == system_.step, "states are ", system_.step, " hours apart, and ", departing_ ? departing_->step : 0, " in ", o.analysis);
+  require(o.background.empty() || analysing().takes_background(), "--background is given, and no denoiser takes one (denoiser.background)");
   if (!o.data.empty()) data_ = std::make_shared<archive>(o.data, system_.channels);
   require(!data_ || same(data_->where(), system_.where), "the files have ", text(data_ ? data_->where() : system_.where), ", the model ", text(system_.where));
   scene_ = {system_.where, system_.channels, system_.standard, {}};
@@ -124,11 +137,12 @@ session::session(config const& whole, task_options const& o, job const& ranks)
   }
   chosen_.json().get_to(how_);
   if (chosen_.get("all_at_once", false)) how_.windows.join = "causal";
-  check(how_, system_.length());
+  check(how_, system_.length()), check(how_, analysing().length());
   predictions_ = chosen_.get("predictions", system_.length() / 2);
   require(predictions_ > 0 && predictions_ < system_.length(), "assimilation.predictions is ", predictions_, " in windows of ", system_.length(), " states");
   for (auto const& [name, file] : {std::pair<char const*, std::string>{"autoencoder", autoencoder_file(o.model.latents)}, {"denoiser", model_file(o.model.model)}})
     weights_[name] = digest(file);
+  if (departing_) weights_["analysis"] = digest(model_file(o.analysis));
 }
 
 index_t session::states_in(char const* key, hours otherwise) const {
@@ -139,12 +153,13 @@ index_t session::states_in(char const* key, hours otherwise) const {
 
 std::vector<float> session::truth(hours t) const { return dataset(data_, {t, t}, {}, system_.standard)[0].values; }
 
-stretch session::encoded(hours first, index_t states) const {
-  require(data_ != nullptr, "a start from full states needs files that hold them: --data");
+stretch session::encoded(std::shared_ptr<archive const> const& data, hours first, index_t states) const {
+  require(data != nullptr, "a start from full states needs files that hold them: --data");
   stretch out{first, {}};
   std::vector<at::Tensor> each;
   for (index_t s = 0; s < states; ++s) {
-    auto values = truth(first + s * system_.step);
+    hours const t = first + s * system_.step;
+    auto values = dataset(data, {t, t}, {}, system_.standard)[0].values;
     auto const x = at::from_blob(values.data(), {1, system_.channels.size(), system_.where.points()}, at::kFloat);
     each.push_back(system_.encode(x.transpose(1, 2).contiguous(), first + s * system_.step));
   }
@@ -152,22 +167,44 @@ stretch session::encoded(hours first, index_t states) const {
   return out;
 }
 
-// What an earlier run drew of a member, up to a date.
-stretch session::kept(fs::path const& folder, index_t member, hours date) const {
-  if (o_.dry) return {date - system_.length() * system_.step, at::zeros({system_.length(), system_.tokens(), system_.latents()})};
+// What an earlier run drew of a member,
+stretch session::stored(fs::path const& folder, index_t member) const {
   fs::path const file = latents_of(folder, member);
   require(fs::exists(file), folder.string(), " has no member ", member + 1, " (", file.string(), ")");
   auto const stored = read_tensors(file);
   stretch const all{std::stoll(stored.words.at("first")), sda::to_torch(stored["latents"])};
-  require(stored.words.at("weights") == weights_.dump(), file.string(), " belongs to other weights");
+  require(json::parse(stored.words.at("weights")).at("autoencoder") == weights_.at("autoencoder"), file.string(), " belongs to another autoencoder");
+  return all;
+}
+// ... up to a date.
+stretch session::kept(fs::path const& folder, index_t member, hours date) const {
+  if (o_.dry) return {date - system_.length() * system_.step, at::zeros({system_.length(), system_.tokens(), system_.latents()})};
+  auto const all = stored(folder, member);
   auto const n = (date - all.first) / system_.step;
-  require(n > 0 && n <= all.size(), file.string(), " ends at ", text(all.first + (all.size() - 1) * system_.step), ", and ", text(date), " is to follow");
+  require(n > 0 && n <= all.size(), latents_of(folder, member), " ends at ", text(all.first + (all.size() - 1) * system_.step), ", and ", text(date), " is to follow");
   return {all.first, all.states.narrow(0, 0, n)};
+}
+
+// What members depart from: those of an earlier run, of which there may be one for all, or files of states.
+std::function<stretch(index_t)> session::background(hours first, index_t states) const {
+  if (!analysing().takes_background()) return {};
+  require(!o_.background.empty(), "this denoiser draws departures from a background (denoiser.background), and there is none: --background, the folder of an earlier "
+          "run or files of states");
+  if (o_.dry) return [](index_t) { return stretch{}; };
+  fs::path const folder = o_.background.front();
+  if (fs::is_directory(folder / "latents"))
+    return [=, this](index_t m) { return stored(folder, fs::exists(latents_of(folder, m)) || fs::exists(latents_of(folder, 1)) ? m : 0); };
+  auto const files = std::make_shared<archive const>(o_.background, system_.channels);
+  require(same(files->where(), system_.where), "the background has ", text(files->where()), ", the model ", text(system_.where));
+  auto const all = reach(how_, analysing().length(), states);
+  auto const lost = files->report({first, first + (all - 1) * system_.step}, system_.step);
+  require(lost.empty(), "the background does not cover the windows that are drawn: ", lost);
+  return [known = encoded(files, first, all)](index_t) { return known; };
 }
 
 std::function<stretch(chain const&, index_t, sda::key)> session::beginning(hours date, index_t states, std::string const& start) const {
   if (!o_.from.empty()) return [=, this](chain const&, index_t m, sda::key) { return last(kept(o_.from, m, date), states, system_.step); };
-  if (start == "full") return [known = encoded(date - states * system_.step, states)](chain const&, index_t, sda::key) { return known; };
+  if (start == "full") return [known = encoded(data_, date - states * system_.step, states)](chain const&, index_t, sda::key) { return known; };
   require(start == "observations" || start == "reanalysis", "assimilation.start is ", start, "; full, observations or reanalysis");
   auto const spin_up = start == "reanalysis" ? states_in("spin_up", system_.length() * system_.step) : states, span = std::max(spin_up, system_.length());
   return [=, this](chain const& c, index_t, sda::key k) {
@@ -224,6 +261,8 @@ plan session::planned(hours date) const {
   if (o_.task == "filter") p.states = p.assimilated = 1, p.looked = before(date + system_.step, states);
   auto const first = o_.task == "filter" ? p.looked.first : date;
   p.draw = [=](chain const& c, index_t, sda::key k) { return c.joint(first, states, p.looked, k); };
+  p.given = background(first, states);
+  if (o_.background.size() == 1 && fs::exists(fs::path(o_.background[0]) / "mean.nc")) p.background = o_.background[0];
   return p;
 }
 
@@ -241,10 +280,11 @@ void session::run(plan const& p, fs::path const& folder) const {
   std::map<hours, sight> seen;
   for (hours t = p.looked.first; t <= p.looked.last; t += system_.step) seen[t] = look.assimilated(t);
   auto const count = p.draws == 0 && o_.from.empty() ? 1 : members();
+  auto const& system = p.given ? analysing() : system_;
   auto const seen_at = [&](hours t) { return seen.count(t) ? seen.at(t) : sight{}; };
   if (o_.dry) {
     estimate all;
-    p.draw({system_, how_, seen_at, ranks_, predictions_, {}, &all}, 0, seed());
+    p.draw({system, how_, seen_at, ranks_, predictions_, {}, &all}, 0, seed());
     if (ranks_.first()) std::printf("%s, %td members of %td states from %s:\n%s", folder.c_str(), count, p.states, text(p.first).c_str(), text(all, product_rate(), count, ranks_.size()).c_str());
     return;
   }
@@ -270,7 +310,7 @@ void session::run(plan const& p, fs::path const& folder) const {
       for (auto const& [member, part] : done) total += part;
       if (ranks_.first()) bar.at(total, sda::detail::text("member ", m + 1, ", draw ", draws + 1, " of ", p.draws, ", step ", at, " of ", all));
     };
-    chain const c{system_, how_, seen_at, shared ? ranks_ : alone, predictions_, watch};
+    chain const c{system, how_, seen_at, shared ? ranks_ : alone, predictions_, watch, nullptr, p.given ? p.given(m) : stretch{}};
     auto const made = p.draw(c, m, seed().fold(1).fold(std::uint64_t(p.looked.size() > 0 ? p.looked.first : p.first)).fold(std::uint64_t(m)));
     if (!shared || ranks_.first()) keep(to, p, m, made);
   });
@@ -312,7 +352,7 @@ void session::finish(result_folder const& to, plan const& p, observing const& lo
     return;
   if (p.task == "prior" && data_) {  // what the autoencoder makes of the true states, to compare
     as.title = "the truth, encoded and decoded";
-    write(to.file("reconstruction.nc"), as, encoded(p.first, p.states));
+    write(to.file("reconstruction.nc"), as, encoded(data_, p.first, p.states));
   }
   if (look.all) compare(to, p, look);
   as.title = p.task + " of the atmosphere";
@@ -370,7 +410,7 @@ json session::described(plan const& p, std::map<hours, sight> const& seen) const
     count += s.count();
     of_values.add(std::as_bytes(std::span(s.columns))), of_values.add(std::as_bytes(std::span(s.values))), of_values.add(std::as_bytes(std::span(s.variances)));
   }
-  return {{"task", p.task},
+  json out = {{"task", p.task},
           {"configuration", configuration()},
           {"seed", o_.seed},
           {"from", o_.from},
@@ -381,6 +421,8 @@ json session::described(plan const& p, std::map<hours, sight> const& seen) const
           {"assimilated", p.assimilated},
           {"lead", (p.states - p.assimilated) * system_.step},
           {"observations", {{"first", text(p.looked.first)}, {"hours", p.looked.size()}, {"assimilated", count}, {"digest", of_values.words()}}}};
+  if (!o_.background.empty()) out["background"] = o_.background;
+  return out;
 }
 
 state_contents session::contents(plan const& p, std::string const& title) const {
@@ -391,7 +433,7 @@ state_contents session::contents(plan const& p, std::string const& title) const 
 }
 
 // Analysis and forecast in turn: each analysis continues the one before, member by member, given what was seen since; the forecast
-// from it is what the next one improves.
+// from it is what the next one improves: what it departs from, with a denoiser of departures.
 void session::cycle(hours date, fs::path const& folder) const {
   auto const begun = states_in("hours", system_.length() * system_.step), each = states_in("every", predictions_ * system_.step), ahead = states_in("lead", 72);
   auto const cycles = chosen_.get("cycles", index_t{4});
@@ -403,9 +445,12 @@ void session::cycle(hours date, fs::path const& folder) const {
     plan analysis{"analysis", looked.first, states, states, looked, 1, {}, c == 0 ? fs::path() : place(c - 1) / "forecast"};
     if (c == 0) {
       analysis.draw = [=](chain const& by, index_t, sda::key k) { return by.joint(looked.first, states, looked, k); };
+      if (!o_.background.empty()) analysis.given = background(looked.first, states);
     } else {
+      if (departing_) analysis.given = [=, this](index_t m) { return stored(place(c - 1) / "forecast", m); };
       analysis.draw = [=, this](chain const& by, index_t m, sda::key k) {
         auto const past = kept(place(c - 1) / "analysis", m, looked.first);
+        if (departing_) return past + by.joint(looked.first, states, looked, k);
         return past + by.after(last(past, std::min(past.size(), by.past()), system_.step), states, states, k);
       };
     }

@@ -57,6 +57,9 @@ std::shared_ptr<settings> task(CLI::App& app, run_options const& run, std::strin
 void sees(CLI::App& app, settings& s) {
   app.add_option("--data", s.task.data, "NetCDF files of states, as names or patterns: what simulated instruments look at")->delimiter(',');
 }
+void departs(CLI::App& app, settings& s) {
+  app.add_option("--background", s.task.background, "what a denoiser of departures (denoiser.background) departs from: the folder of an earlier run, or files of states")->delimiter(',');
+}
 void begins(CLI::App& app, settings& s) {
   s.stands_for(app, "--lead", "lead", "hours to predict");
   s.stands_for(app, "--start", "start", "what it begins with: full states, observations, or a reanalysis of observations");
@@ -66,15 +69,15 @@ void begins(CLI::App& app, settings& s) {
 
 command const prior("prior", "draws trajectories from the prior, given nothing but the date", [](CLI::App& app, run_options const& run) {
   auto const s = task(app, run, "prior", "the first state");
-  s->stands_for(app, "--hours", "hours", "to draw");
+  departs(app, *s), s->stands_for(app, "--hours", "hours", "to draw");
 });
 command const reanalyse("reanalyse", "draws the states of a period given all that was observed in it", [](CLI::App& app, run_options const& run) {
   auto const s = task(app, run, "reanalyse", "the first state");
-  sees(app, *s), s->stands_for(app, "--hours", "hours", "in the period");
+  sees(app, *s), departs(app, *s), s->stands_for(app, "--hours", "hours", "in the period");
 });
 command const filter("filter", "draws a state given what was observed up to it", [](CLI::App& app, run_options const& run) {
   auto const s = task(app, run, "filter", "the state");
-  sees(app, *s), s->stands_for(app, "--hours", "hours", "of observations, with the state's own");
+  sees(app, *s), departs(app, *s), s->stands_for(app, "--hours", "hours", "of observations, with the state's own");
 });
 command const forecast("forecast", "draws what follows full states, observations, a reanalysis or an earlier run", [](CLI::App& app, run_options const& run) {
   auto const s = task(app, run, "forecast", "the first state that is predicted");
@@ -88,7 +91,8 @@ command const persistence("persistence", "repeats the last state before the date
 });
 command const cycle("cycle", "analyses and forecasts in turn, each analysis continuing the one before", [](CLI::App& app, run_options const& run) {
   auto const s = task(app, run, "cycle", "the first state of the first forecast");
-  sees(app, *s);
+  sees(app, *s), departs(app, *s);
+  app.add_option("--analysis-denoiser", s->task.analysis, "one of departures: analyses depart from the forecasts before them, the first from --background, if there is one");
   s->stands_for(app, "--lead", "lead", "hours of every forecast");
   s->stands_for(app, "--hours", "hours", "of observations in the first analysis");
   s->stands_for(app, "--every", "every", "hours from one forecast to the next");

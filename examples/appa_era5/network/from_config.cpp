@@ -151,11 +151,13 @@ json with_latents(json config, lattice const& where, index_t channels) {
 std::shared_ptr<backbone> backbone_from(json const& config) {
   auto const& part = backbone_of(config);
   auto const *const shape = find(config, {"/latent_shape"}), *const divisions = find(config, {"/icosphere"});
+  bool const told = find(config, {"/denoiser/background", "/background"}) != nullptr;  // a background, cell by cell
   if (on_graph(part)) {
     require(!shape, "a graph transformer takes latents at the nodes of an icosphere, and this autoencoder's lie in rows and columns, ",
             shape ? shape->dump() : "", ": it goes with a graph autoencoder (ae.name: ico...), or a vision transformer goes with these latents");
     auto o = windows_of<graphdit_options>(config);
     option(config, "icosphere", o.icosphere);
+    if (told) o.context_channels = o.input_channels;
     return std::make_shared<graphdit>(o);
   }
   auto const name = part.value("name", "vit");
@@ -164,6 +166,7 @@ std::shared_ptr<backbone> backbone_from(json const& config) {
           divisions ? divisions->dump() : "", " divisions: it goes with a convolutional autoencoder, or a graph transformer (graphdit) with these latents");
   auto o = windows_of<vidit_options>(config);
   option(config, "latent_shape", o.state);
+  if (told) o.context_channels = o.state[2];
   return std::make_shared<vidit>(o);
 }
 

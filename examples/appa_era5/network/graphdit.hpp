@@ -12,6 +12,7 @@ namespace appa {
 /// The options of a configuration's `backbone` that this network has, by their names there, and the icosphere's divisions.
 struct graphdit_options {
   int icosphere = 3;
+  index_t context_channels = 0;  // what is told of each node, behind its channels
   index_t input_channels = 256, blanket_size = 24, hidden_channels = 512, hidden_blocks = 8, mod_features = 256, heads = 4;
   int self_attention_hops = 3, cross_attention_hops = 1;  // seen within a time, and at other times; 0: everything
   bool checkpointing = true;
@@ -90,7 +91,8 @@ class graphdit_block : public torch::nn::Module {
   bool checkpointing_;
 };
 
-/// F(x, c, dates) on windows of fields on an icosphere: x [rows, T nodes channels] in this order.
+/// F(x, c, dates) on windows of fields on an icosphere: x [rows, T nodes channels] in this order; with a context, each node has
+/// channels + context_channels numbers, and F channels.
 class graphdit : public backbone {
  public:
   explicit graphdit(graphdit_options o) : options(std::move(o)) {
@@ -99,7 +101,7 @@ class graphdit : public backbone {
     for (auto const& p : nodes) longitudes.push_back(longitude_of(p));
     coordinates_ = register_buffer("grid_coord", to_tensor(nodes));
     longitudes_ = register_buffer("in_longitudes", at::tensor(longitudes, at::kFloat));
-    in_ = install(*this, "in_proj", std::make_shared<linear>(options.input_channels, options.hidden_channels));
+    in_ = install(*this, "in_proj", std::make_shared<linear>(inputs(), options.hidden_channels));
     out_ = install(*this, "out_proj", std::make_shared<linear>(options.hidden_channels, options.input_channels));
     level_ = install(*this, "diffusion_time_encoder", std::make_shared<sine_encoding>(options.mod_features));
     auto const none = at::empty({0, 2}, at::kLong);
@@ -113,13 +115,15 @@ class graphdit : public backbone {
 
   at::Tensor forward(at::Tensor const& x, at::Tensor const& c, at::Tensor const& dates) const override {
     index_t const nodes = coordinates_.size(0), times = options.blanket_size;
-    sda::require(x.dim() >= 2 && x.numel() == x.size(0) * times * nodes * options.input_channels, "graphdit: a row of ", c10::str(x.sizes()),
-                 " is no window of ", times, " states of ", nodes, " nodes of ", options.input_channels, " channels");
+    sda::require(x.dim() >= 2 && x.numel() == x.size(0) * times * nodes * inputs(), "graphdit: a row of ", c10::str(x.sizes()),
+                 " is no window of ", times, " states of ", nodes, " nodes of ", inputs(), " channels");
     sda::require(dates.dim() >= 2 && dates.size(-2) == times, "graphdit: dates ", c10::str(dates.sizes()), " for windows of ", times);
     auto const where = context(dates).to(x.options()).view({-1, times * nodes, 7}), level = (*level_)(c.reshape({-1}));
-    auto h = (*in_)(x.reshape({x.size(0), times * nodes, options.input_channels}));
+    auto h = (*in_)(x.reshape({x.size(0), times * nodes, inputs()}));
     for (auto const& block : blocks_) h = (*block)(h, level, where, seen());
-    return (*out_)(h).reshape(x.sizes());
+    auto shape = x.sizes().vec();
+    shape.back() = shape.back() / inputs() * options.input_channels;
+    return (*out_)(h).reshape(shape);
   }
 
   /// What a node knows of a time: the year, the local hour, and where it is: [..., T, nodes, 7].
@@ -152,6 +156,7 @@ class graphdit : public backbone {
   graphdit_options const options;
 
  private:
+  index_t inputs() const { return options.input_channels + options.context_channels; }
   static at::Tensor edges(std::vector<point> const& nodes, int hops) {
     return to_tensor(edges_within(nodes, nodes, hops > 0 ? hop_radius(nodes, hops) : 2.));
   }

@@ -16,6 +16,7 @@ namespace appa {
 /// The options of a configuration's `backbone` that this network has, by their names there, and the shape of a state.
 struct vidit_options {
   std::array<index_t, 3> state{23, 47, 64};    // latent rows, columns, channels
+  index_t context_channels = 0;                // what is told of each cell, behind its channels
   index_t blanket_size = 24;                   // states in a window
   std::array<index_t, 3> patch_size{2, 1, 1};  // in time, rows, columns
   std::vector<index_t> window_size;            // tokens seen in time, rows, columns, wrapped around; none: all
@@ -43,7 +44,7 @@ inline double attention_operations_of(vidit_options const& o) {
 /// ... and of all linear maps with it.
 inline double operations_of(vidit_options const& o) {
   double const width = double(o.hid_channels), patch = double(o.patch_size[0] * o.patch_size[1] * o.patch_size[2]), channels = double(o.state[2]);
-  double const maps = patch * (channels + 4 * double(o.blanket_size)) * width + patch * channels * width + 3 * width * width +
+  double const maps = patch * (channels + double(o.context_channels) + 4 * double(o.blanket_size)) * width + patch * channels * width + 3 * width * width +
                       double(o.hid_blocks) * (4 + 2 * double(o.ffn_factor)) * width * width;
   return 2 * tokens_of(o) * maps + attention_operations_of(o);
 }
@@ -137,13 +138,14 @@ class vidit_block : public torch::nn::Module {
   std::shared_ptr<linear> modulate_in_, qkv_, join_, widen_, narrow_;
 };
 
-/// F(x, c, dates) on windows of images: x [rows, T h w channels] in this order.
+/// F(x, c, dates) on windows of images: x [rows, T h w channels] in this order; with a context, each cell has channels + context_channels numbers,
+/// and F channels.
 class vidit : public backbone {
  public:
   explicit vidit(vidit_options o) : options((check(o), std::move(o))) {
     index_t const patch = options.patch_size[0] * options.patch_size[1] * options.patch_size[2], width = options.hid_channels;
     index_t const channels = options.state[2];
-    in_ = install(*this, "in_proj", std::make_shared<linear>(patch * (channels + 4 * options.blanket_size), width));
+    in_ = install(*this, "in_proj", std::make_shared<linear>(patch * (channels + options.context_channels + 4 * options.blanket_size), width));
     out_ = install(*this, "out_proj", std::make_shared<linear>(width, patch * channels));
     position_ = install(*this, "positional_embedding.0", std::make_shared<sine_encoding>(width));
     from_position_ = install(*this, "positional_embedding.2", std::make_shared<linear>(3 * width, width));
@@ -158,7 +160,9 @@ class vidit : public backbone {
     auto h = skip + embedding(where);
     auto const around = seen_.to(x.device());
     for (auto const& block : blocks_) h = (*block)(h, m, skip, where, around);
-    return states((*out_)(h)).reshape(x.sizes());
+    auto shape = x.sizes().vec();
+    shape.back() = shape.back() / inputs() * options.state[2];
+    return states((*out_)(h)).reshape(shape);
   }
 
   index_t length() const override { return options.blanket_size; }
@@ -187,11 +191,11 @@ class vidit : public backbone {
     auto const& o = options;
     auto const [t, h, w] = grid();
     auto const [pt, ph, pw] = o.patch_size;
-    sda::require(x.dim() >= 2 && x.numel() == x.size(0) * o.blanket_size * o.state[0] * o.state[1] * o.state[2], "vidit: a row of ",
-                 c10::str(x.sizes()), " is no window of ", o.blanket_size, " states of ", o.state[0], " x ", o.state[1], " x ", o.state[2]);
+    sda::require(x.dim() >= 2 && x.numel() == x.size(0) * o.blanket_size * o.state[0] * o.state[1] * inputs(), "vidit: a row of ",
+                 c10::str(x.sizes()), " is no window of ", o.blanket_size, " states of ", o.state[0], " x ", o.state[1], " x ", inputs());
     sda::require(dates.dim() >= 2 && dates.size(-2) == o.blanket_size, "vidit: dates ", c10::str(dates.sizes()), " for windows of ", o.blanket_size);
     auto const when = date_channels(dates).to(x.options()).view({-1, 1, 1, 1, 4 * o.blanket_size});
-    auto const image = x.view({x.size(0), o.blanket_size, o.state[0], o.state[1], o.state[2]});
+    auto const image = x.view({x.size(0), o.blanket_size, o.state[0], o.state[1], inputs()});
     auto const all = at::cat({image, when.expand({x.size(0), o.blanket_size, o.state[0], o.state[1], -1})}, -1);
     return all.view({x.size(0), t, pt, h, ph, w, pw, -1}).permute({0, 1, 3, 5, 7, 2, 4, 6}).flatten(4).flatten(1, 3);
   }
@@ -221,11 +225,12 @@ class vidit : public backbone {
     for (std::size_t i = 0; i < 3; ++i)
       sda::require(o.patch_size[i] > 0 && window[i] > 0 && window[i] % o.patch_size[i] == 0, "vidit: patches of ", o.patch_size[i], " for ",
                    window[i]);
-    sda::require(o.state[2] > 0 && o.hid_channels > 0 && o.hid_channels % 4 == 0, "vidit: ", o.state[2], " channels, ", o.hid_channels, " hidden");
+    sda::require(o.state[2] > 0 && o.context_channels >= 0 && o.hid_channels > 0 && o.hid_channels % 4 == 0, "vidit: ", o.state[2], " channels, ", o.hid_channels, " hidden");
     sda::require(o.attention_heads > 0 && o.hid_channels % (2 * o.attention_heads) == 0, "vidit: ", o.attention_heads, " heads of a width of ",
                  o.hid_channels);
     sda::require(o.window_size.empty() || o.window_size.size() == 3, "vidit: window_size has ", o.window_size.size(), " numbers, not 3");
   }
+  index_t inputs() const { return options.state[2] + options.context_channels; }
   std::array<index_t, 3> grid() const {
     auto const& o = options;
     return {o.blanket_size / o.patch_size[0], o.state[0] / o.patch_size[1], o.state[1] / o.patch_size[2]};

@@ -4,6 +4,7 @@
 #include "observe/network.hpp"
 #include "observe/observing.hpp"
 #include "observe/sight_operator.hpp"
+#include "observe/spread_out.hpp"
 
 #include <sda/calculus/check.hpp>
 #include <sda/calculus/small_matrix.hpp>
@@ -196,4 +197,30 @@ TEST_CASE("random columns and stations: fixed or anew each hour, spread over are
   for (index_t const p : stations) north += p / 64 < 11;
   CHECK(std::set<index_t>(stations.begin(), stations.end()).size() == 400);
   CHECK(std::abs(double(north) - 100) < 5 * std::sqrt(400 * 0.1875));
+}
+
+TEST_CASE("what was seen at places is spread over fields: exact there, under a mask that is 1 there and falls off") {
+  auto const where = parse_grid("16x9");
+  sight seen;  // channel 1 at points 40 and (twice) 75, between 50 and 51, and at the pole
+  seen.corners = 2;
+  seen.columns = {80 + 1, 80 + 1, 150 + 1, 150 + 1, 150 + 1, 150 + 1, 100 + 1, 102 + 1, 2 * 3 + 1, 2 * 3 + 1};
+  seen.weights = {1, 0, 1, 0, 0.5f, 0.5f, 0.5f, 0.5f, 1, 0};
+  seen.values = {0, 0, 0, 0, 0}, seen.variances = {0.1f, 0.1f, 0.3f, 0.1f, 0.1f};
+  std::vector<float> const off{1, 2, 4, -1, 3};
+  auto const fields = spread_out(where, 2, seen, off, {});
+  REQUIRE(fields.departures.size() == 288);
+  CHECK(fields.departures[81] == Approx(1).epsilon(1e-5));
+  CHECK(fields.departures[151] == Approx(2.5).epsilon(1e-5));  // by variances: (3 * 2 + 4) / 4
+  CHECK(fields.departures[7] == Approx(3).epsilon(1e-5));
+  CHECK(fields.departures[1] == Approx(3).epsilon(1e-5));      // all of the pole is one place
+  CHECK((fields.mask[81] == 1 && fields.mask[151] == 1 && fields.mask[1] == 1));
+  CHECK(fields.mask[101] == Approx(fields.mask[103]).epsilon(1e-5));
+  CHECK((fields.mask[101] > 0.5f && fields.mask[101] < 1));
+  for (std::size_t i = 0; i < 288; ++i) {
+    if (i % 2 == 0) CHECK((fields.departures[i] == 0 && fields.mask[i] == 0));  // a channel that nobody saw
+    CHECK((fields.mask[i] >= 0 && fields.mask[i] <= 1));
+  }
+  CHECK(fields.departures[287] == 0);  // the other pole is farther than kriging reaches
+  seen.weights[1] = -0.5f;
+  CHECK_THROWS_AS(spread_out(where, 2, seen, off, {}), sda::error);
 }

@@ -2,6 +2,7 @@
 #include "small_system.hpp"
 
 #include "assimilate/estimate.hpp"
+#include "network/graphdit.hpp"
 
 #include <sda/trajectory/thread_communicator.hpp>
 
@@ -82,6 +83,10 @@ TEST_CASE("ranks change no bit of a trajectory, however its windows are joined")
     }
     CHECK(!draw(s, first, states, c, d, key{4}).equal(alone));
   }
+  auto d = quick("ddpm", 3);
+  d.guidance.particles = 3, d.guidance.resample = 1;
+  auto const alone = draw(s, first, states, c, d, key{3});
+  sda::on_threads(2, [&](sda::thread_communicator ranks) { CHECK(draw(s, first, states, c, d, key{3}, ranks).equal(alone)); });
 }
 
 TEST_CASE("around the trajectory guidance agrees with guidance of its one window") {
@@ -136,6 +141,115 @@ TEST_CASE("known latents are found again by every sampler, and by guidance that 
   }
 }
 
+namespace {
+
+// A prior of departures, N(0, 1) in their own units.
+trained_system departing_system(at::ScalarType type = at::kFloat) {
+  auto s = small_system(type);
+  auto o = std::dynamic_pointer_cast<vidit>(s.net)->options;
+  o.context_channels = 2;
+  s.net = std::make_shared<vidit>(o);
+  s.net->initialise(key{2});
+  torch::NoGradGuard const off;
+  for (auto const& p : s.net->named_parameters()) {
+    if (p.key().find("out_proj") == 0) p.value().zero_();
+    p.value().set_requires_grad(false);
+  }
+  convert(*s.net, at::kCPU, type);
+  s.where = regular_grid(64, 45, false), s.channels = select_channels({"t2m", "msl", "u10"}, {});
+  s.departures = {at::tensor({0.3, -0.1}, at::kFloat), at::tensor({0.5, 0.7}, at::kFloat), 0};
+  return s;
+}
+
+}  // namespace
+
+TEST_CASE("departures from a background are drawn as a plain prior of their own units draws them") {
+  auto const s = departing_system(at::kDouble);  // its decoder is affine
+  auto plain = small_system(at::kDouble);
+  plain.scale.mean = s.scale.restored(s.departures.mean), plain.scale.deviation = s.scale.deviation * s.departures.deviation;
+  auto seen = seen_here_and_there(s, 6);
+  seen.background = normal_tensor(1, 6 * s.numbers(), key{30}, at::kFloat).view({6, s.tokens(), s.latents()});
+  auto told = seen;
+  told.background = at::Tensor();
+  auto const nothing = at::zeros({1, s.numbers()});
+  for (index_t const t : {0, 3}) {
+    auto& look = told.seen[std::size_t(t)];
+    latent_scale const there{s.scale.restored(seen.background[t] + s.departures.mean), plain.scale.deviation, 0};
+    auto const shift = seen_state(plain, look)(nothing) - seen_state(s, look, 0, there)(nothing);
+    for (std::size_t i = 0; i < look.values.size(); ++i) look.values[i] += shift[0][index_t(i)].item<float>();
+  }
+  told.known[1] = s.departures.standardised(seen.known[1] - seen.background[1]);
+  for (char const* const join : {"symmetrical", "alternating"}) {
+    auto d = quick("pc", 6);
+    d.windows.join = join;
+    auto const r = draw(plain, first, 6, told, d, key{31}), x = draw(s, first, 6, seen, d, key{31});
+    CHECK(at::allclose(x, seen.background + s.departures.restored(r), 1e-3, 1e-3));
+  }
+}
+
+TEST_CASE("diffda puts what was seen everywhere in place, and leaves what was not seen to the prior") {
+  auto const s = departing_system();
+  auto d = quick("repaint", 4);
+  d.guidance.name = "diffda", d.sampler.jump = 2, d.sampler.passes = 2;
+  conditions c;
+  c.background = normal_tensor(1, 4 * s.numbers(), key{32}, at::kFloat).view({4, s.tokens(), s.latents()});
+  auto const free = draw(s, first, 4, c, d, key{33});
+  auto const truth = s.decode(normal_tensor(1, s.numbers(), key{34}, at::kFloat).view({1, s.tokens(), s.latents()}), first).contiguous();
+  sight everything;
+  for (index_t i = 0; i < truth.numel(); ++i) everything.columns.push_back(i);
+  everything.values.assign(truth.data_ptr<float>(), truth.data_ptr<float>() + truth.numel());
+  everything.variances.assign(everything.values.size(), 0.01f);
+  c.seen = {{}, {}, everything};
+  auto const x = draw(s, first, 4, c, d, key{33});
+  auto const wanted = c.background[2] + (s.encode(truth, first) - s.encode(s.decode(c.background.narrow(0, 2, 1), first), first))[0];
+  CHECK((x[2] - wanted).abs().max().item<double>() < 0.01);
+  for (index_t const t : {0, 1, 3}) CHECK(x[t].equal(free[t]));  // this prior's states know nothing of each other
+  sda::on_threads(2, [&](sda::thread_communicator ranks) { CHECK(draw(s, first, 4, c, d, key{33}, ranks).equal(x)); });
+}
+
+TEST_CASE("on a graph, too, cells take what was seen among their points, and a background beside them") {
+  auto s = small_graph_system();
+  s.where = parse_grid("16x9"), s.channels = select_channels({"t2m", "msl", "u10"}, {});
+  auto fields = at::zeros({1, 144, 3});
+  fields[0][40][1] = 2;  // 45 degrees north, 180 east
+  auto const pooled = s.pooled(fields);
+  CHECK(pooled.sizes() == at::IntArrayRef({1, 12, 3}));
+  CHECK(pooled.sum().item<double>() == 2);
+  auto d = quick("repaint", 2);
+  d.guidance.name = "diffda";
+  conditions c;
+  auto const free = draw(s, first, 4, c, d, key{35});
+  c.seen = {some_sight(s, 7, key{36})};
+  auto const x = draw(s, first, 4, c, d, key{35});
+  CHECK(at::isfinite(x).all().item<bool>());
+  CHECK(!x.equal(free));
+  graphdit_options o;
+  o.icosphere = 0, o.input_channels = 2, o.context_channels = 2, o.blanket_size = 4, o.hidden_channels = 8, o.hidden_blocks = 1, o.mod_features = 8, o.heads = 2;
+  graphdit net(o);
+  net.initialise(key{37});
+  auto const z = normal_tensor(1, 96, key{38}, at::kFloat), b = normal_tensor(1, 96, key{39}, at::kFloat).view({1, 48, 2});
+  auto const told = net.forward(beside(z, b), at::zeros({1}), s.dates(first, 4));
+  CHECK(told.sizes() == z.sizes());
+  CHECK(!told.equal(net.forward(beside(z, 2 * b), at::zeros({1}), s.dates(first, 4))));
+}
+
+TEST_CASE("weighed particles draw from the posterior, whatever guides them") {
+  any_denoiser const prior = [](at::Tensor const& x, sda::level l) { return l.alpha / (l.alpha * l.alpha + l.sigma * l.sigma) * x; };
+  any_denoiser const wrong = [&](at::Tensor const& x, sda::level l) { return prior(x, l) + 0.3 * l.sigma / (l.alpha + l.sigma); };
+  auto const y = at::full({1, 1}, 1.5), variance = at::full({1, 1}, 0.25);
+  window_observation const seen{window_sight({{0, {}}}, 1, 1), y, sda::diagonal_error(variance)};
+  sampler_options o;
+  o.name = "ddpm", o.steps = 24;
+  auto const levels = levels_of(o, sda::rectified{1e-3, 1e3});
+  for (any_denoiser const* guide : {&prior, &wrong}) {
+    index_t const n = 150;
+    auto draws = at::zeros({n});
+    for (index_t i = 0; i < n; ++i) draws[i] = run_particles({}, levels, prior, *guide, seen, at::zeros({16, 1}), key{40}.fold(std::uint64_t(i)), {})[0][0];
+    CHECK(draws.mean().item<double>() == Approx(1.2).margin(0.15));  // 4 standard errors
+    CHECK(draws.var().item<double>() == Approx(0.2).margin(0.1));
+  }
+}
+
 TEST_CASE("what cannot be drawn is said") {
   auto const s = small_system();
   auto const refused = [&](auto const& change) {
@@ -154,6 +268,13 @@ TEST_CASE("what cannot be drawn is said") {
   refused([](drawing& d) { d.windows.join = "glued"; });
   refused([](drawing& d) { d.windows.overlap = 4; });
   refused([](drawing& d) { d.windows.join = "alternating", d.guidance.name = "none"; });
+  refused([](drawing& d) { d.guidance.name = "diffda"; });
+  refused([](drawing& d) { d.guidance.particles = 4; });
+  conditions with;
+  with.background = at::zeros({4, s.tokens(), s.latents()});
+  CHECK_THROWS_WITH(draw(s, first, 4, with, {}, key{}), Catch::Contains("trained without"));
+  CHECK_THROWS_WITH(draw(departing_system(), first, 4, {}, {}, key{}), Catch::Contains("there is none"));
+  CHECK_THROWS_WITH(draw(departing_system(), first, 6, with, {}, key{}), Catch::Contains("for 6 states"));
   conditions c;
   c.seen.resize(5);
   CHECK_THROWS_AS(draw(s, first, 4, c, {}, key{}), sda::error);
@@ -256,6 +377,10 @@ TEST_CASE("what is estimated is what is spent, for every guidance and sampler") 
   }
   run.how = {}, run.how.sampler.steps = 1, run.how.guidance.around = "trajectory";
   compare();
+  for (auto const* name : {"mmps", "none"}) {
+    run.how = {}, run.how.sampler = {.name = "ddpm", .steps = 2}, run.how.guidance.name = name, run.how.guidance.particles = 3;
+    compare();
+  }
 
   auto const cropped = estimate_of(run);
   auto const g = small_graph_system();

@@ -51,6 +51,13 @@ struct small_world {
     auto const prior = backbone_from(with_latents({{"denoiser", denoiser}, {"hours", 1}}, encoder.where(), encoder.latents()));
     prior->initialise(sda::key{2});
     sda::write_tensors(folder / "denoiser" / "model_best.safetensors", sda::state_of(*prior), provenance({{"denoiser", denoiser}, {"hours", 1}}, 0, 0));
+    auto departing = denoiser;
+    departing["background"] = {{"lead", 6}};
+    json const told = {{"denoiser", departing}, {"hours", 1}, {"departures", {{"mean", {0.1, -0.1}}, {"std", {0.4, 0.6}}}}};
+    auto const departures = backbone_from(with_latents(told, encoder.where(), encoder.latents()));
+    departures->initialise(sda::key{3});
+    fs::create_directories(folder / "departing");
+    sda::write_tensors(folder / "departing" / "model_best.safetensors", sda::state_of(*departures), provenance(told, 0, 0));
     write_weather(data, {});
   }
   // Two days, without some hours.
@@ -186,6 +193,68 @@ TEST_CASE("a cycle killed twenty times at random moments leaves the files of one
   check_same(w.folder / "whole", w.folder / "killed");
   for (auto const* cycle : {"2019-01-01T10", "2019-01-01T12"})
     CHECK(times(w.folder / "whole" / cycle / "analysis" / "increments.nc").size() == 2);
+}
+
+TEST_CASE("a cycle whose analyses depart from forecasts: killed, gone on with, by one worker or two") {
+  small_world const w;
+  auto const words = std::vector<std::string>{"assimilation.members=2", "assimilation.cycles=2", "assimilation.guidance.name=diffda",
+                                              "assimilation.sampler={name: repaint, steps: 4, jump: 2, passes: 2}"};
+  auto o = w.options("cycle", "whole", "2019-01-01T08");
+  o.analysis = (w.folder / "departing").string();
+  auto const before = std::chrono::steady_clock::now();
+  run_task(asked(words), o, {});
+  auto const whole = std::chrono::steady_clock::now() - before;
+  CHECK(times(w.folder / "whole" / "2019-01-01T10" / "analysis" / "increments.nc").size() == 2);
+  o.out = (w.folder / "killed").string();
+  for (std::uint32_t i = 0; i < 3; ++i) {
+    pid_t const child = ::fork();
+    if (child == 0) {
+      ::close(2);
+      run_task(asked(words), o, {});
+      ::_exit(0);
+    }
+    std::this_thread::sleep_for(whole * (0.6 * sda::uniform(sda::key{8}, i, 0)));
+    ::kill(child, SIGKILL);
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+  }
+  o.workers = 2;
+  run_task(asked(words), o, {});
+  check_same(w.folder / "whole", w.folder / "killed");
+}
+
+TEST_CASE("a denoiser of departures draws from an earlier run or from files, and says what it lacks") {
+  small_world const w;
+  run_task(asked({"assimilation.start=full", "assimilation.hours=2", "assimilation.lead=8"}), w.options("forecast", "before", "2019-01-01T05"), {});
+  auto o = w.options("reanalyse", "after", "2019-01-01T05");
+  o.model.model = (w.folder / "departing").string();
+  CHECK_THROWS_WITH(run_task(asked(), o, {}), Catch::Contains("there is none: --background"));
+  o.background = {(w.folder / "before").string()};
+  run_task(asked(), o, {});
+  CHECK(times(w.folder / "after" / "increments.nc").size() == 6);
+  auto late = w.options("reanalyse", "late", "2019-01-01T08");
+  late.model = o.model, late.background = o.background;
+  CHECK_THROWS_WITH(run_task(asked(), late, {}), Catch::Contains("does not cover") && Catch::Contains("2019-01-01T08 to 2019-01-01T13"));
+  auto files = w.options("reanalyse", "files", "2019-01-01T05");
+  files.model = o.model, files.background = {w.data};
+  run_task(asked(), files, {});
+  CHECK(read(w.folder / "files" / "mean.nc", start + 6) != read(w.folder / "after" / "mean.nc", start + 6));
+  auto forecast = w.options("forecast", "ahead", "2019-01-01T05");
+  forecast.model = o.model;
+  CHECK_THROWS_WITH(run_task(asked(), forecast, {}), Catch::Contains("--analysis-denoiser"));
+  auto plain = w.options("reanalyse", "plain", "2019-01-01T05");
+  plain.background = o.background;
+  CHECK_THROWS_WITH(run_task(asked(), plain, {}), Catch::Contains("no denoiser takes one"));
+}
+
+TEST_CASE("weighed particles are the same on one worker and on two") {
+  small_world const w;
+  std::vector<std::string> const words{"assimilation.members=2", "assimilation.guidance.particles=3", "assimilation.sampler={name: ddpm, steps: 4}"};
+  auto o = w.options("reanalyse", "one", "2019-01-01T03");
+  run_task(asked(words), o, {});
+  o.out = (w.folder / "two").string(), o.workers = 2;
+  run_task(asked(words), o, {});
+  check_same(w.folder / "one", w.folder / "two");
 }
 
 TEST_CASE("what cannot be done is said, and nothing is lost") {

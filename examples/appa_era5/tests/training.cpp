@@ -7,6 +7,8 @@
 #include "training/train.hpp"
 #include "weights/state_dict.hpp"
 
+#include <sda/netcdf.hpp>
+
 #include <cmath>
 #include <fstream>
 #include <temporary.hpp>
@@ -132,6 +134,46 @@ TEST_CASE("a run goes on bit by bit from its checkpoint") {
   both("autoencoder", train_autoencoder, "");
   encode(config(), {(folder / "autoencoder_whole").string(), (folder / "latents").string(), "cpu", stats, {file}, 1});
   both("denoiser", train_denoiser, (folder / "latents").string());
+}
+
+TEST_CASE("a denoiser is told a background: it goes on bit by bit, and its file says how departures are standardised") {
+  sda_test::temporary_folder const folder;
+  auto const file = (folder / "era5.nc").string(), stats = (folder / "stats.nc").string(), dump = (folder / "latents").string();
+  auto const with = [](std::vector<std::string> words) {
+    words.insert(words.end(), {"autoencoder.train.update_steps=2", "denoiser.optim.scheduler=none"});
+    return config::parse(small_run, words);
+  };
+  auto const c = with({"denoiser.background={lead: 6, error: 0.5}"});
+  write_weather(file, c);
+  write_statistics(stats, compute_statistics(archive({file}, channels_of(c)), {parse_period("2019-01-01..2019-01-02")}), "a test", "a test");
+  train_autoencoder(c, {(folder / "ae").string(), false, "cpu", 3, {file}, stats, ""}, {});
+  encode(config(), {(folder / "ae").string(), dump, "cpu", stats, {file}, 2});
+  auto options = training_options{(folder / "whole").string(), false, "cpu", 4, {}, "", dump};
+  train_denoiser(c, options, {});
+  auto const found = lines_of(folder / "whole" / "log.jsonl").back().at("validation");
+  CHECK(found.at("loss") > 0);
+  CHECK(found.at("climatology") < 1.5);
+  options.out = (folder / "parts").string(), options.resume = true;
+  train_denoiser(with({"denoiser.background={lead: 6, error: 0.5}", "denoiser.train.update_steps=6"}), options, {});
+  train_denoiser(c, options, {});
+  CHECK(same_tensors(folder / "whole" / "checkpoint.safetensors", folder / "parts" / "checkpoint.safetensors"));
+
+  // Windows of the training period begin at hours 0 to 44, those with a background at 6 to 44.
+  auto const system = load_system({dump, (folder / "whole").string()});
+  CHECK(system.takes_background());
+  sda::netcdf::reader const all((folder / "latents" / "era5.h5").string());
+  auto const z = system.scale.standardised(at::tensor(all.read<float>("latents"), at::kFloat).view({72, -1, 2})).to(at::kDouble);
+  auto const d = (z.slice(0, 6, 45) - z.slice(0, 0, 39)).reshape({-1, 2});
+  auto const added = 2 * (0.01 / system.scale.deviation).square() + 0.25;
+  CHECK(at::allclose(system.departures.mean.to(at::kDouble), d.mean(0), 1e-4, 1e-5));
+  CHECK(at::allclose(system.departures.deviation.square().to(at::kDouble), d.var(0) + added, 1e-4, 1e-5));
+
+  // The same states, as another dump, are the same background.
+  options = {(folder / "twin").string(), false, "cpu", 4, {}, "", dump};
+  train_denoiser(with({"denoiser.background={lead: 6, error: 0.5, latents: " + dump + "}"}), options, {});
+  CHECK(same_tensors(folder / "whole" / "model_last.safetensors", folder / "twin" / "model_last.safetensors"));
+  CHECK_THROWS_WITH(train_denoiser(with({"denoiser.background={lead: 0}"}), options, {}), Catch::Contains("cannot be the state itself"));
+  CHECK_THROWS_WITH(train_denoiser(with({"denoiser.background={lead: 80}"}), options, {}), Catch::Contains("has a background, 80 h before"));
 }
 
 // Run by mpirun. A batch has as many parts as there are ranks, so that gradients are summed in the same order.

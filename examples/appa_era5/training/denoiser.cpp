@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "assimilate/results.hpp"
 #include "assimilate/system.hpp"
 #include "network/from_config.hpp"
 #include "training/run.hpp"
 
 #include <sda/calculus/schedule.hpp>
 #include <sda/netcdf.hpp>
+
+#include <optional>
 
 namespace appa {
 
@@ -19,8 +22,9 @@ struct latents {
   latent_scale scale;
   std::vector<hours> times;
   lattice where;
+  std::filesystem::path folder;
 
-  explicit latents(std::filesystem::path const& folder, bool with_noise) {
+  explicit latents(std::filesystem::path const& from, bool with_noise) : folder(from) {
     sda::netcdf::reader const file((folder / "era5.h5").string());
     auto const shape = file.dimensions("latents"), when = file.dimensions("dates");
     require(shape.size() == 3 && when.size() == 2 && when[0].size == shape[0].size && when[1].size == 4, file.path(),
@@ -59,7 +63,16 @@ struct latents {
 };
 
 struct windows {
-  at::Tensor x, dates;  // [n, T tokens channels] standardised, [n, T, 4]
+  at::Tensor x, dates;    // [n, T tokens channels] standardised, [n, T, 4]
+  at::Tensor background;  // as x, if there is one: x is then the departure from it, standardised
+
+  windows rows(index_t first, index_t n) const {
+    return {x.narrow(0, first, n), dates.narrow(0, first, n), background.defined() ? background.narrow(0, first, n) : background};
+  }
+  void move_to(at::Device device) {
+    x = x.to(device);
+    if (background.defined()) background = background.to(device);
+  }
 };
 // Standard normal numbers for each row of a batch, functions of the row's number in the whole batch.
 at::Tensor noise_rows(index_t n, index_t columns, sda::key k, index_t first) {
@@ -68,16 +81,71 @@ at::Tensor noise_rows(index_t n, index_t columns, sda::key k, index_t first) {
   return at::stack(out);
 }
 
+// What a section `background` says of windows of a dump: the states `lead` hours before, or, of another dump, as of forecasts valid then
+// (`latents`, with a lead of 0), with white noise of `error` deviations.
+struct background {
+  latents const& all;
+  std::optional<latents> other;
+  hours lead;
+  double error;
+  latent_scale departures{};  // of standardised latents from it
+
+  background(config const& section, latents const& of, std::vector<index_t> const& begin, index_t length, int step)
+      : all(of), lead(section.get("lead", hours{0})), error(section.get("error", 0.0)) {
+    std::filesystem::path const folder = section.get("latents", "");
+    if (!folder.empty()) other.emplace(folder, false);
+    require(error >= 0 && (lead > 0 || error > 0 || other), "denoiser.background has a lead of ", lead, " h and an error of ", error,
+            ": it cannot be the state itself");
+    require(!other || digest(autoencoder_file(folder)) == digest(autoencoder_file(all.folder)), folder.string(), " holds latents of another autoencoder");
+    auto const d = plain(whole(begin, length, step)).to(at::kDouble);
+    departures = {d.mean(c10::IntArrayRef{0, 1}).to(at::kFloat), (d.var(c10::IntArrayRef{0, 1}, true, false) + added()).sqrt().to(at::kFloat), 0};
+  }
+
+  latents const& dump() const { return other ? *other : all; }
+  std::vector<index_t> rows(index_t begin, index_t length, int step) const {
+    return dump().rows(all.times[std::size_t(begin)] - lead, length, step);
+  }
+  // Those of some windows whose backgrounds are whole.
+  std::vector<index_t> whole(std::vector<index_t> const& begin, index_t length, int step) const {
+    std::vector<index_t> out;
+    std::copy_if(begin.begin(), begin.end(), std::back_inserter(out), [&](index_t i) { return !rows(i, length, step).empty(); });
+    require(!out.empty(), "none of ", begin.size(), " windows has a background, ", lead, " h before");
+    return out;
+  }
+  // Departures of windows' first states without noise, [windows, tokens, channels],
+  at::Tensor plain(std::vector<index_t> const& begin) const {
+    std::vector<index_t> then;
+    for (index_t const i : begin) then.push_back(rows(i, 1, 1).front());
+    auto const of = [&](latents const& some, std::vector<index_t> const& at) {
+      return all.scale.standardised(some.states.index_select(0, at::tensor(at, at::kLong)));
+    };
+    return of(all, begin) - of(dump(), then);
+  }
+  // and what the noise of both, and the error, add to their variances.
+  at::Tensor added() const { return 2 * (all.scale.noise / all.scale.deviation).square() + error * error; }
+};
+
 // The windows that begin at these rows of the dump; they are rows first, first + 1, ... of a batch.
-windows gather(latents const& all, std::vector<index_t> const& begin, index_t length, int step, sda::key k, index_t first) {
-  std::vector<index_t> index;
-  for (index_t const i : begin)
-    for (index_t const r : all.rows(all.times[std::size_t(i)], length, step)) index.push_back(r);
-  auto const at = at::tensor(index, at::kLong);
+windows gather(latents const& all, background const* given, std::vector<index_t> const& begin, index_t length, int step, sda::key k, index_t first) {
   auto const n = index_t(begin.size());
-  auto z = all.states.index_select(0, at);
-  if (all.scale.noise > 0) z = z + all.scale.noise * noise_rows(n, z.numel() / n, k, first).view(z.sizes());
-  return {all.scale.standardised(z).reshape({n, -1}), all.dates.index_select(0, at).view({n, length, 4})};
+  auto const index = [&](auto const& rows) {
+    std::vector<index_t> out;
+    for (index_t const i : begin)
+      for (index_t const r : rows(i)) out.push_back(r);
+    return at::tensor(out, at::kLong);
+  };
+  auto const noised = [&](at::Tensor z, sda::key at) {
+    if (all.scale.noise > 0) z = z + all.scale.noise * noise_rows(n, z.numel() / n, at, first).view(z.sizes());
+    return all.scale.standardised(z);
+  };
+  auto const at = index([&](index_t i) { return all.rows(all.times[std::size_t(i)], length, step); });
+  auto const dates = all.dates.index_select(0, at).view({n, length, 4});
+  auto const x = noised(all.states.index_select(0, at), k);
+  if (!given) return {x.reshape({n, -1}), dates, {}};
+  auto const before = index([&](index_t i) { return given->rows(i, length, step); });
+  auto b = noised(given->dump().states.index_select(0, before), k.fold(1).fold(0));
+  if (given->error > 0) b = b + given->error * noise_rows(n, b.numel() / n, k.fold(1).fold(1), first).view(b.sizes());
+  return {given->departures.standardised(x - b).reshape({n, -1}), dates, b.view({n, -1, b.size(2)})};
 }
 
 // 1 / (σ + p)² + 1
@@ -111,7 +179,6 @@ void train_denoiser(config const& whole, training_options const& o, job const& r
   sda::key const k{o.seed};
   auto const schedule = schedule_of(section.at("train"));
   published_weight const weight{section.get("loss.sigma_min_penalty", 0.0)};
-
   json const stored = with_latents(
       {{"data", whole.at("data").json()}, {"denoiser", section.json()}, {"hours", step_hours}, {"ae_noise", all.scale.noise}}, all.where,
       all.states.size(2));
@@ -124,8 +191,17 @@ void train_denoiser(config const& whole, training_options const& o, job const& r
     loop.modules.push_back(nets.back());
   }
   index_t const length = nets.front()->length();
-  auto const starts = all.starts(parse_period(whole.get<std::string>("data.train")), length, step_hours);
-  auto const held = all.starts(parse_period(whole.get<std::string>("data.valid")), length, step_hours);
+  auto starts = all.starts(parse_period(whole.get<std::string>("data.train")), length, step_hours);
+  auto held = all.starts(parse_period(whole.get<std::string>("data.valid")), length, step_hours);
+  std::optional<background> known;
+  if (section.has("background")) {
+    known.emplace(section.at("background"), all, starts, length, step_hours);
+    starts = known->whole(starts, length, step_hours), held = known->whole(held, length, step_hours);
+    auto const &mean = known->departures.mean, &deviation = known->departures.deviation;
+    for (auto const& [name, numbers] : {std::pair{"mean", mean}, std::pair{"std", deviation}})
+      loop.stored["departures"][name] = std::vector<float>(numbers.data_ptr<float>(), numbers.data_ptr<float>() + numbers.numel());
+  }
+  background const* const given = known ? &*known : nullptr;
 
   windows now;
   at::Tensor eps;
@@ -137,25 +213,27 @@ void train_denoiser(config const& whole, training_options const& o, job const& r
     for (index_t i = mine * ranks.rank(); i < mine * (ranks.rank() + 1); ++i)
       chosen.push_back(starts[std::size_t(sda::uniform(at_step, i, 0) * double(starts.size()))]);
     auto const first = mine * ranks.rank();
-    now = gather(all, chosen, length, step_hours, at_step.fold(0), first);
+    now = gather(all, given, chosen, length, step_hours, at_step.fold(0), first);
     eps = noise_rows(mine, now.x.size(1), at_step.fold(1), first).to(device);
-    now.x = now.x.to(device);
+    now.move_to(device);
     levels = sda::draw_levels(schedule, n, at_step.fold(2));
   };
   auto const loss_of = [&](backbone const& net, windows const& w, at::Tensor const& noise, std::vector<sda::level> const& at) {
-    return sda::denoising_loss([&](at::Tensor const& x, at::Tensor const& c) { return net.forward(x, c, w.dates); }, preconditioning, weight, w.x,
-                               noise, at);
+    return sda::denoising_loss([&](at::Tensor const& x, at::Tensor const& c) { return net.forward(beside(x, w.background), c, w.dates); },
+                               preconditioning, weight, w.x, noise, at);
   };
   loop.loss = [&](std::int64_t, std::size_t part) {  // levels are dealt out to the parts of all ranks, so that each sees all kinds
     auto const n = loop.rows(), parts = loop.batch() / n, mine = index_t(loop.parts()) * ranks.rank() + index_t(part), from = index_t(part) * n;
     std::vector<sda::level> seen;
     for (index_t r = 0; r < n; ++r) seen.push_back(levels[std::size_t(r * parts + mine)]);
-    return loss_of(*nets[part % nets.size()], {now.x.narrow(0, from, n), now.dates.narrow(0, from, n)}, eps.narrow(0, from, n), seen);
+    return loss_of(*nets[part % nets.size()], now.rows(from, n), eps.narrow(0, from, n), seen);
   };
 
-  auto const trained = all.scale.standardised(all.states.index_select(0, at::tensor(starts, at::kLong)));
+  auto const trained = given ? given->departures.standardised(given->plain(starts))
+                             : all.scale.standardised(all.states.index_select(0, at::tensor(starts, at::kLong)));
+  auto const added = given ? given->added() / given->departures.deviation.square() : at::zeros({1});
   auto const mean = trained.mean(0, true).expand({length, -1, -1}).reshape({-1}),
-             variance = trained.var(0, false, true).expand({length, -1, -1}).reshape({-1});
+             variance = (trained.var(0, false, true) + added).expand({length, -1, -1}).reshape({-1});
   loop.validate = [&](std::size_t samples) -> json {
     torch::NoGradGuard const off;
     auto const n = index_t(std::max<std::size_t>(samples, 1));
@@ -166,10 +244,10 @@ void train_denoiser(config const& whole, training_options const& o, job const& r
       std::vector<sda::level> at;
       for (index_t j = i; j < std::min(n, i + 16); ++j)
         first.push_back(held[std::size_t(j * index_t(held.size()) / n)]), at.push_back(schedule((double(j) + 0.5) / double(n)));
-      auto w = gather(all, first, length, step_hours, kv.fold(0), i);
+      auto w = gather(all, given, first, length, step_hours, kv.fold(0), i);
       auto const noise = noise_rows(index_t(first.size()), w.x.size(1), kv.fold(1), i);
       reference += climatology_loss(mean, variance, w.x, noise, at, weight) * double(at.size());
-      w.x = w.x.to(device);
+      w.move_to(device);
       total += loss_of(*nets.front(), w, noise.to(device), at).item<double>() * double(at.size());
     }
     return {{"loss", total / double(n)}, {"climatology", reference / double(n)}};

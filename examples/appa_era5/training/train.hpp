@@ -27,7 +27,12 @@ channel_set channels_of(config const& whole);
 
 /// Trains the autoencoder that the configuration's `autoencoder` describes.
 void train_autoencoder(config const& whole, training_options const& o, job const& ranks);
-/// Trains the denoiser that the configuration's `denoiser` describes, on a latent dump.
+/// Trains the denoiser that the configuration's `denoiser` describes, on a latent dump. With a section `background` it denoises departures
+/// from a background that it is told (DiffDA, arXiv:2401.05932), standardised by their own mean and deviation, which are kept with its weights:
+///
+///     lead: hours      the background is the state so long before: {lead: 24}
+///     latents: folder  ... of another dump of the same autoencoder, as of forecasts valid at the hours of the states
+///     error: number    white noise put on it, in deviations of latents
 void train_denoiser(config const& whole, training_options const& o, job const& ranks);
 
 /// A latent dump: every hour of the configuration's periods through the encoder.
