@@ -21,11 +21,11 @@ char const* const known_keys = R"(
 [ae] name in_channels context_channels shape resize saturation saturation_bound noise_level lat_channels hid_channels hid_blocks
  pixel_shuffle ffn_factor dropout patch_size checkpointing identity_init latent_shape latent_channels heads ico_divisions
  self_attention_hops self_attention_blocks use_hop_pooling pooling_area use_xfa
-[backbone] name arch state latent_shape blanket_size mod_features hid_channels hid_blocks ffn_factor attention_heads qk_norm rope patch_size
+[backbone] name arch state latent_shape blanket_size mod_features hid_channels hid_blocks ffn_factor attention_heads qk_norm rope gaussian_rank patch_size
  window_size dropout checkpointing hidden_channels hidden_blocks heads self_attention_hops cross_attention_hops input_channels use_xfa
 [train] update_steps batch_element_per_gpu batch_size_per_step precision log_interval save_interval shuffle_training trajectory_size
  sub_pressure_levels standardize blanket_dt blanket_size noise_schedule sigma_min sigma_max inject_ae_noise workers average
-[loss] error latitude_weighting level_weighting l2_weight sigma_min_penalty
+[loss] error latitude_weighting level_weighting variable_weights l2_weight sigma_min_penalty
 [background] lead latents error
 [valid] log_interval num_samples denoising_steps
 [optim] optimizer betas learning_rate weight_decay scheduler warmup precondition_frequency precondition_size merge_dims grad_clip

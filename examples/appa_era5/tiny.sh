@@ -26,8 +26,8 @@ run() {
   "$appa" "$@"
 }
 [[ -e stats.nc ]] || {
-  run synthesize --seed 1 --out era5 --period 2018-03-21..2019-03-20 --grid 64x33 --variables $variables --levels $levels
-  run stats --data 'era5/*-levels-*.nc' --out stats.nc --variables $variables --levels $levels --period 2018-03-21..2019-03-01
+  run synthesize --seed 1 --out era5 --period 2015-03-21..2019-03-20 --grid 64x33 --variables $variables --levels $levels
+  run stats --data 'era5/*-levels-*.nc' --out stats.nc --variables $variables --levels $levels --period 2015-03-21..2019-03-01
 }
 run train-autoencoder --seed 1 --config "$config" --data 'era5/*-levels-*.nc' --statistics stats.nc --out autoencoder --resume "$@"
 run encode --model autoencoder --data 'era5/*-levels-*.nc' --statistics stats.nc --out latents
@@ -46,14 +46,14 @@ task() {
   shift 2
   run "$kind" --seed 1 --config "$config" --model . --data "$truth" --workers "${APPA_WORKERS:-4}" --out "runs/$name" "$@"
 }
-before() { date -u -d "${last/T/ }:00Z - $1 hours" +%Y-%m-%dT%H; }
+from_last() { date -u -d "${last/T/ }:00Z $1 hours" +%Y-%m-%dT%H; }
 for hours in 1 4 8 24 48; do
-  task "reanalysis-$hours" reanalyse --hours $hours --first "$(before $((hours - 1)))"
+  task "reanalysis-$hours" reanalyse --hours $hours --first "$(from_last "- $((hours - 1))")"
 done
 task filter filter --hours 8 --first $last
-task forecast forecast --from runs/reanalysis-24 --hours 4 --lead 72 --first "$(before -1)"
+task forecast forecast --from runs/reanalysis-24 --hours 4 --lead 72 --first "$(from_last "+ 1")"
 
-past="--period 2018-03-21..2019-03-01"
+past="--period 2015-03-21..2019-03-01"
 [[ -e climate.nc ]] || run climate --data "$truth" --out climate.nc --variables $variables --levels $levels $past
 for of in reanalysis-24 reanalysis-48 forecast; do
   for method in climatology persistence optimal-interpolation; do

@@ -45,7 +45,7 @@ std::shared_ptr<settings> task(CLI::App& app, run_options const& run, std::strin
   app.add_option("--config", s->config, "YAML file with sections assimilation and observations")->check(CLI::ExistingFile);
   app.add_option("words", s->words, "key=value: replaces a value of the configuration, as assimilation.steps=64");
   app.add_option("--out", o.out, "folder to fill; one below it for each date if there are several")->required();
-  app.add_option("--first", o.first, "dates, YYYY-MM-DD or YYYY-MM-DDThh: " + date)->required()->delimiter(',');
+  app.add_option("--first", o.first, "dates, YYYY-MM-DD or YYYY-MM-DDThh: " + date)->required()->delimiter(',')->allow_extra_args(false);
   s->stands_for(app, "--members", "members", "trajectories");
   app.add_option("--workers", o.workers, "members drawn at a time")->check(CLI::PositiveNumber);
   app.add_flag("--resume,!--no-resume", o.resume, "go on where an earlier run stopped; else remove what it left");

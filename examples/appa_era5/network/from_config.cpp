@@ -5,6 +5,7 @@
 #include "network/cae.hpp"
 #include "network/gae.hpp"
 #include "network/graphdit.hpp"
+#include "network/on_gaussian.hpp"
 #include "network/vidit.hpp"
 #include "sphere/earth.hpp"
 
@@ -79,6 +80,15 @@ template <class Options> Options windows_of(json const& config) {
   if (auto const* const train = find(config, {"/denoiser/train", "/train"}); train && !backbone_of(config).contains("blanket_size"))
     option(*train, "blanket_size", o.blanket_size);
   return o;
+}
+
+// A backbone, on a Gaussian if `part` gives it a rank.
+template <class Net, class Options> std::shared_ptr<backbone> built(json const& part, Options o, index_t cells, index_t channels) {
+  index_t rank = 0;
+  option(part, "gaussian_rank", rank);
+  if (rank == 0) return std::make_shared<Net>(o);
+  o.context_channels += channels;
+  return std::make_shared<on_gaussian>(std::make_shared<Net>(o), cells, channels, rank);
 }
 
 }  // namespace
@@ -158,7 +168,7 @@ std::shared_ptr<backbone> backbone_from(json const& config) {
     auto o = windows_of<graphdit_options>(config);
     option(config, "icosphere", o.icosphere);
     if (told) o.context_channels = o.input_channels;
-    return std::make_shared<graphdit>(o);
+    return built<graphdit>(part, o, lattice{{}, o.icosphere}.cells(), o.input_channels);
   }
   auto const name = part.value("name", "vit");
   require(name.find("vit") != std::string::npos, "backbone.name is ", name, "; a name with vit or graphdit in it, or arch: graphdit");
@@ -167,7 +177,7 @@ std::shared_ptr<backbone> backbone_from(json const& config) {
   auto o = windows_of<vidit_options>(config);
   option(config, "latent_shape", o.state);
   if (told) o.context_channels = o.state[2];
-  return std::make_shared<vidit>(o);
+  return built<vidit>(part, o, o.state[0] * o.state[1], o.state[2]);
 }
 
 }  // namespace appa

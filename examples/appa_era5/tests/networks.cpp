@@ -9,6 +9,7 @@
 #include "network/graphdit.hpp"
 #include "network/latent_prior.hpp"
 #include "network/latent_space.hpp"
+#include "network/on_gaussian.hpp"
 #include "network/vidit.hpp"
 
 using namespace appa;
@@ -158,6 +159,39 @@ TEST_CASE("a window of other dates is another prior, and rows may have dates of 
   CHECK(!at::allclose(a, b, 1e-3, 1e-4));
   CHECK(at::allclose(both[0], a[0], 1e-5, 1e-6));
   CHECK(at::allclose(both[1], b[1], 1e-5, 1e-6));
+}
+
+TEST_CASE("on a Gaussian, a network that says nothing is the posterior mean of what held windows vary by along the basis of fitted ones") {
+  torch::NoGradGuard const off;
+  index_t const rank = GENERATE(24, 10);
+  auto o = small_vidit();
+  o.context_channels = 2;
+  auto const net = std::make_shared<on_gaussian>(std::make_shared<vidit>(o), 12, 2, rank);
+  for (auto const& p : net->parameters()) p.zero_();
+  auto const g = sda::generator(sda::key{5}, at::kCPU);
+  auto const random = [&](at::IntArrayRef shape) { return at::empty(shape).normal_(0, 1, g); };
+  auto const in_time = random({4, 4}), in_space = random({24, 24}) * at::pow(0.8, at::arange(24));
+  auto const windows = [&](index_t n) { return 0.3 + at::matmul(in_time, at::matmul(random({n, 4, 24}), in_space.t())); };
+  auto const fitted = windows(300), held = windows(200);
+  net->estimate([&](auto const& f) { f(fitted.narrow(0, 0, 100)), f(fitted.narrow(0, 100, 200)); }, [&](auto const& f) { f(held); });
+
+  convert(*net, at::kCPU, at::kDouble);
+  auto const b = net->named_buffers();
+  auto const mean = b["mean"].repeat({4}), q = b["time"], v = b["space"], outside = at::eye(24, at::kDouble) - at::mm(v, v.t());
+  CHECK(at::allclose(b["mean"], fitted.mean(c10::IntArrayRef{0, 1}).to(at::kDouble), 1e-5, 1e-6));
+  auto const varies = (held.view({-1, 96}).to(at::kDouble) - mean).square().sum(1).mean();
+  CHECK((b["variance"].sum() + double(24 - rank) * b["rest"].sum()).item<double>() == Approx(varies.item<double>()).epsilon(1e-5));
+  auto covariance = at::zeros({96, 96}, at::kDouble);
+  for (index_t t = 0; t < 4; ++t) {
+    auto const space = at::mm(v * b["variance"][t], v.t()) + b["rest"][t] * outside;
+    covariance += at::kron(at::outer(q.select(1, t), q.select(1, t)), space);
+  }
+  double const alpha = 0.8, sigma = 0.5;
+  auto const x = at::randn({2, 96}, at::kDouble);
+  auto const gain = at::mm(covariance, at::inverse(covariance + sigma * sigma / (alpha * alpha) * at::eye(96, at::kDouble)));
+  auto const expected = mean + at::mm(x / alpha - mean, gain.t());
+  auto const found = latent_prior{net, at::kCPU, at::kDouble}.at(some_dates(4))(x, {alpha, sigma});
+  CHECK((found - expected).abs().max().item<double>() < 2e-5);  // the basis was found in floats
 }
 
 TEST_CASE("options that make no network are errors") {

@@ -136,11 +136,13 @@ TEST_CASE("a run goes on bit by bit from its checkpoint") {
   both("denoiser", train_denoiser, (folder / "latents").string());
 }
 
-TEST_CASE("a denoiser is told a background: it goes on bit by bit, and its file says how departures are standardised") {
+TEST_CASE("a denoiser is told a background, on a Gaussian or not: it goes on bit by bit, and its file says how departures are standardised") {
+  int const rank = GENERATE(0, 5);
   sda_test::temporary_folder const folder;
   auto const file = (folder / "era5.nc").string(), stats = (folder / "stats.nc").string(), dump = (folder / "latents").string();
-  auto const with = [](std::vector<std::string> words) {
-    words.insert(words.end(), {"autoencoder.train.update_steps=2", "denoiser.optim.scheduler=none"});
+  auto const with = [rank](std::vector<std::string> words) {
+    words.insert(words.end(), {"autoencoder.train.update_steps=2", "denoiser.optim.scheduler=none",
+                               "denoiser.backbone.gaussian_rank=" + std::to_string(rank)});
     return config::parse(small_run, words);
   };
   auto const c = with({"denoiser.background={lead: 6, error: 0.5}"});
@@ -153,6 +155,7 @@ TEST_CASE("a denoiser is told a background: it goes on bit by bit, and its file 
   auto const found = lines_of(folder / "whole" / "log.jsonl").back().at("validation");
   CHECK(found.at("loss") > 0);
   CHECK(found.at("climatology") < 1.5);
+  CHECK(found.contains("gaussian") == (rank > 0));
   options.out = (folder / "parts").string(), options.resume = true;
   train_denoiser(with({"denoiser.background={lead: 6, error: 0.5}", "denoiser.train.update_steps=6"}), options, {});
   train_denoiser(c, options, {});

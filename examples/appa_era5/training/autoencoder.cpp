@@ -8,6 +8,8 @@
 #include <sda/netcdf.hpp>
 #include <sda/torch/denoising.hpp>
 
+#include <map>
+
 namespace appa {
 
 using nlohmann::json;
@@ -90,7 +92,12 @@ at::Tensor loss_weights(config const& loss, fields const& of) {
   auto const& channels = of.data->channels();
   auto const rows = loss.get("latitude_weighting", true) ? over_points(of.data->where(), cosine_weights(of.data->where()))
                                                          : std::vector<double>(std::size_t(of.data->where().points()), 1);
-  auto const levels = loss.get("level_weighting", false) ? level_weights(channels) : std::vector<double>(std::size_t(channels.size()), 1);
+  auto levels = loss.get("level_weighting", false) ? level_weights(channels) : std::vector<double>(std::size_t(channels.size()), 1);
+  for (auto const& [name, factor] : loss.get("variable_weights", std::map<std::string, double>{})) {
+    require(factor > 0, "loss.variable_weights: ", name, " has ", factor);
+    for (index_t i = 0; i < channels.size(); ++i)
+      if (channels.list()[std::size_t(i)].name == variable_of(name).name) levels[std::size_t(i)] *= factor;
+  }
   return (at::tensor(rows).unsqueeze(1) * at::tensor(levels).unsqueeze(0)).to(at::kFloat);
 }
 

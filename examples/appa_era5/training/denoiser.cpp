@@ -2,6 +2,7 @@
 #include "assimilate/results.hpp"
 #include "assimilate/system.hpp"
 #include "network/from_config.hpp"
+#include "network/on_gaussian.hpp"
 #include "training/run.hpp"
 
 #include <sda/calculus/schedule.hpp>
@@ -148,6 +149,25 @@ windows gather(latents const& all, background const* given, std::vector<index_t>
   return {given->departures.standardised(x - b).reshape({n, -1}), dates, b.view({n, -1, b.size(2)})};
 }
 
+// Fits the Gaussian of the windows that begin at `starts`: its basis to four of five fortnights (or shorter blocks, if there are few),
+// its variances to the fifth.
+void fit(on_gaussian& net, latents const& all, background const* given, std::vector<index_t> const& starts, int step, sda::key k) {
+  constexpr index_t fortnight = 14 * 24, batch = 256;
+  index_t const length = net.length(), block = std::clamp<index_t>(std::ssize(starts) / 20, 1, fortnight);
+  auto const batches = [&](bool held) {
+    return [&, held](auto const& f) {
+      std::vector<index_t> mine;
+      for (std::size_t i = 0; i < starts.size(); i += std::size_t(std::max<index_t>(1, length / 2)))
+        if ((index_t(i) / block % 5 == 4) == held) mine.push_back(starts[i]);
+      for (index_t i = 0; i < std::ssize(mine); i += batch) {
+        std::vector<index_t> const begin(mine.begin() + i, mine.begin() + std::min<index_t>(i + batch, std::ssize(mine)));
+        f(gather(all, given, begin, length, step, k, i).x.view({std::ssize(begin), length, -1}));
+      }
+    };
+  };
+  net.estimate(batches(false), batches(true));
+}
+
 // 1 / (σ + p)² + 1
 struct published_weight {
   double penalty;
@@ -187,7 +207,6 @@ void train_denoiser(config const& whole, training_options const& o, job const& r
   for (int i = 0; i < section.get("train.workers", 1); ++i) {
     nets.push_back(backbone_from(stored));
     nets.back()->initialise(k.fold(0));
-    nets.back()->to(device);
     loop.modules.push_back(nets.back());
   }
   index_t const length = nets.front()->length();
@@ -202,6 +221,12 @@ void train_denoiser(config const& whole, training_options const& o, job const& r
       loop.stored["departures"][name] = std::vector<float>(numbers.data_ptr<float>(), numbers.data_ptr<float>() + numbers.numel());
   }
   background const* const given = known ? &*known : nullptr;
+  auto const based = std::dynamic_pointer_cast<on_gaussian>(nets.front());
+  if (based) fit(*based, all, given, starts, step_hours, k.fold(3));
+  for (auto const& net : nets) {
+    for (auto const& b : nets.front()->named_buffers()) net->named_buffers()[b.key()].copy_(b.value());
+    net->to(device);
+  }
 
   windows now;
   at::Tensor eps;
@@ -218,15 +243,16 @@ void train_denoiser(config const& whole, training_options const& o, job const& r
     now.move_to(device);
     levels = sda::draw_levels(schedule, n, at_step.fold(2));
   };
-  auto const loss_of = [&](backbone const& net, windows const& w, at::Tensor const& noise, std::vector<sda::level> const& at) {
-    return sda::denoising_loss([&](at::Tensor const& x, at::Tensor const& c) { return net.forward(beside(x, w.background), c, w.dates); },
-                               preconditioning, weight, w.x, noise, at);
+  auto const loss_of = [&](auto const& f, windows const& w, at::Tensor const& noise, std::vector<sda::level> const& at) {
+    return sda::denoising_loss([&](at::Tensor const& x, at::Tensor const& c) { return f(beside(x, w.background), c, w.dates); }, preconditioning,
+                               weight, w.x, noise, at);
   };
+  auto const forward_of = [](backbone const& net) { return [&net](auto const&... args) { return net.forward(args...); }; };
   loop.loss = [&](std::int64_t, std::size_t part) {  // levels are dealt out to the parts of all ranks, so that each sees all kinds
     auto const n = loop.rows(), parts = loop.batch() / n, mine = index_t(loop.parts()) * ranks.rank() + index_t(part), from = index_t(part) * n;
     std::vector<sda::level> seen;
     for (index_t r = 0; r < n; ++r) seen.push_back(levels[std::size_t(r * parts + mine)]);
-    return loss_of(*nets[part % nets.size()], now.rows(from, n), eps.narrow(0, from, n), seen);
+    return loss_of(forward_of(*nets[part % nets.size()]), now.rows(from, n), eps.narrow(0, from, n), seen);
   };
 
   auto const trained = given ? given->departures.standardised(given->plain(starts))
@@ -238,7 +264,7 @@ void train_denoiser(config const& whole, training_options const& o, job const& r
     torch::NoGradGuard const off;
     auto const n = index_t(std::max<std::size_t>(samples, 1));
     auto const kv = k.fold(9);
-    double total = 0, reference = 0;
+    double total = 0, reference = 0, gaussian = 0;
     for (index_t i = 0; i < n; i += 16) {  // levels spread evenly over all of them
       std::vector<index_t> first;
       std::vector<sda::level> at;
@@ -248,9 +274,13 @@ void train_denoiser(config const& whole, training_options const& o, job const& r
       auto const noise = noise_rows(index_t(first.size()), w.x.size(1), kv.fold(1), i);
       reference += climatology_loss(mean, variance, w.x, noise, at, weight) * double(at.size());
       w.move_to(device);
-      total += loss_of(*nets.front(), w, noise.to(device), at).item<double>() * double(at.size());
+      auto const loss = [&](auto const& f) { return loss_of(f, w, noise.to(device), at).template item<double>() * double(at.size()); };
+      total += loss(forward_of(*nets.front()));
+      if (based) gaussian += loss([&](auto const&... args) { return based->gaussian(args...); });
     }
-    return {{"loss", total / double(n)}, {"climatology", reference / double(n)}};
+    json out = {{"loss", total / double(n)}, {"climatology", reference / double(n)}};
+    if (based) out["gaussian"] = gaussian / double(n);
+    return out;
   };
   loop.run();
 }
