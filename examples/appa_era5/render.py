@@ -460,7 +460,7 @@ def curves(asked):
     trained = [(l["step"], l["loss"]) for l in lines if l.get("loss") is not None]
     axis.plot(*zip(*trained), color=COLOURS[0], lw=1, label="training loss")
     checked = [(l["step"], l["validation"]) for l in lines if "validation" in l]
-    for name, colour in (("loss", COLOURS[1]), ("rmse", COLOURS[2]), ("climatology", COLOURS[5])):
+    for name, colour in (("loss", COLOURS[1]), ("rmse", COLOURS[2]), ("gaussian", COLOURS[3]), ("climatology", COLOURS[5])):
         points = [(step, v[name]) for step, v in checked if name in v]
         if points:
             axis.plot(*zip(*points), "o-", ms=3, lw=1, color=colour, label="validation: " + name)
