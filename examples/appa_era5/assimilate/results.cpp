@@ -2,13 +2,12 @@
 #include "assimilate/results.hpp"
 
 #include <sda/core/error.hpp>
+#include <sda/core/pending_file.hpp>
 
 #include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
 #include <fstream>
 
 namespace appa {
@@ -76,8 +75,9 @@ void result_folder::clear_away(bool all) const {
   for (fs::path const& where : {folder_, folder_ / "members", folder_ / "latents"})
     for (auto const& entry : fs::directory_iterator(where)) {
       auto const& file = entry.path();
+      bool const unfinished = file.extension() == ".tmp" || file.extension() == ".partial";  // of NetCDF and of everything else
       bool const ours = file.extension() == ".nc" || file.filename() == "run.json" || (file.extension() == ".safetensors" && where != folder_);
-      if (entry.is_regular_file() && (file.extension() == ".tmp" || (all && ours))) fs::remove(file);
+      if (entry.is_regular_file() && (unfinished || (all && ours))) fs::remove(file);
     }
 }
 
@@ -105,18 +105,9 @@ std::string differences(json const& there, json const& here) {
 }
 
 void write_whole(fs::path const& file, std::string const& text) {
-  auto const temporary = file.string() + "." + std::to_string(::getpid()) + ".tmp";
-  std::ofstream out(temporary);
-  out << text << std::flush;
-  bool const good = out.good();
-  auto const why = errno;
-  out.close();
-  std::error_code failure;
-  if (good) fs::rename(temporary, file, failure);
-  if (good && !failure) return;
-  std::error_code ignored;
-  fs::remove(temporary, ignored);
-  throw sda::error("cannot write " + file.string() + ": " + (good ? failure.message() : std::strerror(why)));
+  sda::pending_file out(file);
+  out.write(std::as_bytes(std::span(text)));
+  out.commit();
 }
 
 std::string digest(fs::path const& file) {

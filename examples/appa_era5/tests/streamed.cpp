@@ -39,7 +39,7 @@ window window_of(trained_system const& s, double memory, std::shared_ptr<tally> 
 }
 
 // A Gaussian prior of independent numbers.
-struct spread_out {
+struct independent_normals {
   at::Tensor variances;
   struct local {
     at::Tensor at, slope;
@@ -129,7 +129,7 @@ TEST_CASE("moment matching through a linear decoder is Kalman's update, in both 
   auto const [seen, states, numbers] = window_of(s, 0);
   index_t const n = states * numbers, m = seen.op.count();
   sda::level const l{0.8, 0.7};
-  spread_out const prior{0.2 + normal_tensor(1, n, key{11}).square()};
+  independent_normals const prior{0.2 + normal_tensor(1, n, key{11}).square()};
   auto const x = normal_tensor(1, n, key{12});
   auto const at_x = prior.linearize(x, l);
   // x_0 | x_t ~ N(x̂, V); y = A x_0 + b + N(0, R): x̂ + V Aᵀ (R + A V Aᵀ)⁻¹ (y - A x̂ - b)
