@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # From nothing to reanalyses and forecasts with the tiny configuration: synthesize, stats, train the autoencoder, encode, train the
 # denoiser, prior; then reanalyses of 1 to 48 hours, a filter and a forecast from simulated observations, baselines, a report, pictures.
-# The first half takes ten to twenty minutes on four cores, the second about an hour (estimated from one window); networks and members
-# that were finished are not made again.   tiny.sh APPA [FOLDER] [key=value ...]
+# Both halves take some 20 minutes each on four cores (by processor time), and 3 GB of disk; networks and members that were finished are not made again.
+#   tiny.sh APPA [FOLDER] [key=value ...]
 set -euo pipefail
 [[ $# -ge 1 && $1 != -h && $1 != --help ]] || {
   echo "usage: tiny.sh path/to/appa [folder] [key=value ...]: everything lands in the folder (tiny)" >&2
