@@ -356,12 +356,12 @@ def power(asked):
 def ranks(asked):
     """Where the truth falls among the members: flat if both are drawn alike."""
     report = report_of(asked.report)
-    methods = [m for m in report["methods"] if m["members"] > 1]
+    methods = [(m, c) for m, c in zip(report["methods"], COLOURS * 9) if m["members"] > 1]
     channels = main_channels(report, asked.channels)
     if not methods:
         sys.exit("no method of the report has members to rank")
     figure, axes = plt.subplots(len(methods), len(channels), figsize=(2.2 * len(channels), 1.6 * len(methods) + 0.3), squeeze=False, constrained_layout=True)
-    for line, method, colour in zip(axes, methods, COLOURS * 9):
+    for line, (method, colour) in zip(axes, methods):
         for axis, c in zip(line, channels):
             count = np.array(method["ranks"][c["key"]], float)
             axis.bar(np.arange(len(count)), count / count.mean(), width=0.9, color=colour)
@@ -383,7 +383,8 @@ def errors(asked):
             h = method["errors"][c["key"]]
             density = numbers(h["counts"])
             middle = (h["low"] + (np.arange(len(density)) + 0.5) * (h["high"] - h["low"]) / len(density)) * c["shown"]
-            axis.plot(middle, density / (density.sum() * (middle[1] - middle[0])), color=colour, lw=1.2, label=method["name"])
+            density /= density.sum() * (middle[1] - middle[0])
+            axis.plot(middle[1:-1], density[1:-1], color=colour, lw=1.2, label=method["name"])  # beyond, the ends hold all there is
         widest = max(max(abs(m["errors"][c["key"]][q]) for q in ("q05", "q95")) for m in report["methods"]) * c["shown"]
         axis.set(title=words_of(c), yticks=[], xlim=(-2.5 * widest, 2.5 * widest))
     axes[0].legend(fontsize=7)
