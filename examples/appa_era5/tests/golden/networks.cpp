@@ -28,7 +28,7 @@ void compare_gradients(golden const& file, std::string const& prefix, at::Tensor
   for (auto const& p : net.named_parameters()) compare(file, prefix + p.key(), gradients[i++]);
 }
 
-vidit_options backbone(golden const& file) {
+vidit_options transformer_of(golden const& file) {
   auto options = file.config["backbone"].get<vidit_options>();
   file.config["latent_shape"].get_to(options.state);
   return options;
@@ -91,7 +91,7 @@ TEST_CASE("golden: the convolutional autoencoder, step by step, with its derivat
 
 TEST_CASE("golden: the space-time vision transformer, step by step, its denoiser and its training loss") {
   each_file("vidit_", [](golden const& file, at::ScalarType type) {
-    auto options = backbone(file);
+    auto options = transformer_of(file);
     for (bool const checkpointing : {false, true}) {
       options.checkpointing = checkpointing;
       auto const net = std::make_shared<vidit>(options);
