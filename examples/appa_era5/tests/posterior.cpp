@@ -225,6 +225,7 @@ TEST_CASE("on a graph, too, cells take what was seen among their points, and a b
   CHECK(!x.equal(free));
   graphdit_options o;
   o.icosphere = 0, o.input_channels = 2, o.context_channels = 2, o.blanket_size = 4, o.hidden_channels = 8, o.hidden_blocks = 1, o.mod_features = 8, o.heads = 2;
+  o.self_attention_hops = 1;
   graphdit net(o);
   net.initialise(key{37});
   auto const z = normal_tensor(1, 96, key{38}, at::kFloat), b = normal_tensor(1, 96, key{39}, at::kFloat).view({1, 48, 2});
