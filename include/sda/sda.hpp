@@ -109,6 +109,7 @@
 #include <sda/filter/ienks.hpp>
 #include <sda/filter/inflation.hpp>
 #include <sda/filter/kalman.hpp>
+#include <sda/filter/latent.hpp>
 #include <sda/filter/letkf.hpp>
 #include <sda/filter/localisation.hpp>
 #include <sda/filter/paired.hpp>

@@ -39,6 +39,7 @@ namespace detail {
 
 // What the one-scalar walk needs of an operator that sees components one by one: the function, and values put back in place.
 template <class A> struct component_sight;
+template <class A> concept sees_components = requires { sizeof(component_sight<A>); };
 template <class F> struct component_sight<pointwise<F>> {
   static F const& function(pointwise<F> const& a) { return a.f; }
   template <State S> static S in_place(pointwise<F> const&, S const& v) { return clone(v); }
@@ -50,6 +51,19 @@ template <class S> struct component_sight<masked<S>> {
 template <class F, class S> struct component_sight<composed<pointwise<F>, masked<S>>> {
   static F const& function(composed<pointwise<F>, masked<S>> const& a) { return a.g.f; }
   static S in_place(composed<pointwise<F>, masked<S>> const& a, S const& v) { return a.f.adjoint(v); }
+};
+// g(f(x)): components seen one by one through a pointwise decoder are so still.
+template <class G, class F> struct chained_function {
+  G g;
+  F f;
+  template <class T> SDA_HD T operator()(T const& x) const { return g(f(x)); }
+  template <class T> SDA_HD T slope(T const& x) const { return g.slope(f(x)) * f.slope(x); }
+};
+template <class G, class F> chained_function(G, F) -> chained_function<G, F>;
+template <sees_components A, class F> struct component_sight<composed<A, pointwise<F>>> {
+  using outer = component_sight<A>;
+  static auto function(composed<A, pointwise<F>> const& a) { return chained_function{outer::function(a.g), a.f.f}; }
+  template <State S> static S in_place(composed<A, pointwise<F>> const& a, S const& v) { return outer::in_place(a.g, v); }
 };
 
 struct standardise {
@@ -89,7 +103,7 @@ struct ensf {
   template <State X, class A, State Y, class R>
     requires ObservationOperator<A, X, Y>
   void analyse(X& e, observation<A, Y, R> const& o, key k) const {
-    if constexpr (std::same_as<X, Y> && requires { sizeof(detail::component_sight<A>); })
+    if constexpr (std::same_as<X, Y> && detail::sees_components<A>)
       if (from == scores::own_member) return walk(e, o, k);
     analyse_by_composition(e, o, k);
   }
