@@ -24,7 +24,20 @@ std::vector<std::int64_t> all_of(index_t n) {
   return at;
 }
 
+/// As many threads as the second argument of a benchmark says, until it ends.
+struct on_threads {
+#if defined(_OPENMP)
+  explicit on_threads(std::int64_t n) : before(omp_get_max_threads()) { omp_set_num_threads(int(n)); }
+  on_threads(on_threads const&) = delete;
+  ~on_threads() { omp_set_num_threads(before); }
+  int before;
+#else
+  explicit on_threads(std::int64_t) {}
+#endif
+};
+
 template <class F> void analyse(benchmark::State& state, F const& filter) {
+  on_threads const some(state.range(1));
   index_t const n = 40;
   auto const forecast = normals(state.range(0), n, 1);
   observation const seen{masked<host_array<double>>(forecast, all_of(n), n), normals(1, n, 2), scalar_error{1}};
@@ -76,11 +89,13 @@ void ensf_walk(benchmark::State& state) {
 
 }  // namespace
 
-BENCHMARK(letkf_analysis)->Arg(7)->Arg(20)->Arg(40)->Unit(benchmark::kMillisecond);
-BENCHMARK(eakf_analysis)->Arg(7)->Unit(benchmark::kMillisecond);
-BENCHMARK(etkf_analysis)->Arg(24)->Arg(40)->Unit(benchmark::kMillisecond);
-BENCHMARK(etkf_rotated)->Arg(40)->Unit(benchmark::kMillisecond);
-BENCHMARK(enkf_analysis)->Arg(40)->Unit(benchmark::kMillisecond);
+// Members, and threads: more are never to be slower.
+#define ANALYSIS(name, ...) BENCHMARK(name)->ArgsProduct({{__VA_ARGS__}, {1, 4}})->Unit(benchmark::kMillisecond)->UseRealTime()
+ANALYSIS(letkf_analysis, 7, 20, 40);
+ANALYSIS(eakf_analysis, 7);
+ANALYSIS(etkf_analysis, 24, 40);
+ANALYSIS(etkf_rotated, 40);
+ANALYSIS(enkf_analysis, 40);
 BENCHMARK(product_of)->Arg(40)->Unit(benchmark::kMicrosecond);
 BENCHMARK(eigen_of)->Arg(7)->Arg(40)->Unit(benchmark::kMicrosecond);
 BENCHMARK(ensf_walk)->Args({1000, 100})->Args({100'000, 100})->Args({1'000'000, 500})->Unit(benchmark::kMillisecond)->MeasureProcessCPUTime()->UseRealTime();

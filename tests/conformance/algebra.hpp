@@ -194,9 +194,10 @@ TEMPLATE_TEST_CASE("a row comes out as if it were alone", "", SDA_TEST_MAKERS) {
 
 TEMPLATE_TEST_CASE("results do not depend on the number of threads", "", SDA_TEST_MAKERS) {
   if constexpr (requires { TestType::threads(1); }) {
-    auto const run = [] {
-      auto const x = random<TestType>(3, 40001, 1), y = random<TestType>(3, 40001, 2), m = random<TestType>(40001, 7, 3);
-      auto const at = indices<TestType>(std::vector<std::int64_t>(40001, 2));
+    index_t const n = parallel_threshold / 3 + 4001;   // past it, in several pieces a row
+    auto const run = [n] {
+      auto const x = random<TestType>(3, n, 1), y = random<TestType>(3, n, 2), m = random<TestType>(n, 7, 3);
+      auto const at = indices<TestType>(std::vector<std::int64_t>(std::size_t(n), 2));
       auto sum = zeros_like(x), f = zeros_like(x), product = zeros(x, 3, 7), spread = zeros_like(x);
       lincomb(sum, term{0.3, x}, weighted{1.7, x, y}, noise{0.2, key{5}});
       transform(f, blend{}, x, y, x);

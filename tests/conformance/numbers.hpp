@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <sda/core/fill_normal.hpp>
+#include <sda/core/parallel.hpp>
 #include <sda_test.hpp>
 
 #include <cmath>

@@ -62,7 +62,7 @@ TEST_CASE("a batch of members computes what the whole computes in its rows, bit 
 
 #if defined(_OPENMP)
 TEST_CASE("the number of threads changes no bit of a run") {
-  host_array<float> const like(3, 20011);  // past the threshold of threads, in several pieces a row
+  host_array<float> const like(3, parallel_threshold / 3 + 4001);  // past the threshold of threads, in several pieces a row
   int const threads = omp_get_max_threads();
   omp_set_num_threads(1);
   auto const one = sample(correcting_run, unit_normal{}, variance_exploding{}, 4, like, key{5});

@@ -198,8 +198,8 @@ struct letkf {
     std::vector<double> seen(std::size_t(p * n)), x = on_host_of(analysed), moved(static_cast<std::size_t>(m));
     for (index_t i = 0; i < n; ++i)
       for (index_t c = 0; c < p; ++c) seen[std::size_t(c * n + i)] = spread[std::size_t(i * p + c)];
-    constexpr index_t lanes = detail::local_analysis::lanes, grain = 8 * lanes;
-    parallel_chunks(m, grain, m * n * n * n, [&](index_t first, index_t last) {
+    constexpr index_t lanes = detail::local_analysis::lanes, grain = 4 * lanes;
+    parallel_chunks(m, grain, m * n * n * n / 8, [&](index_t first, index_t last) {
       detail::local_analysis solve{int(n)};
       for (index_t c = first; c < last; c += lanes)
         solve(near, c, int(std::min<index_t>(lanes, last - c)), seen.data(), precision.data(), innovation.data(), x.data() + c, m, moved.data() + c);

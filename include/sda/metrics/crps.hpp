@@ -27,7 +27,7 @@ inline crps_terms crps_terms_of(host_table const& e, std::span<double const> tru
   require(kind == crps_kind::standard || n >= 2, "crps: ", n, " member has no fair spread");
   double const pairs = kind == crps_kind::fair ? double(n) * double(n - 1) : double(n) * double(n);
   crps_terms out{std::vector<double>(truth.size()), std::vector<double>(truth.size())};
-  parallel_chunks(e.columns, 64, e.members * e.columns, [&](index_t first, index_t last) {
+  parallel_chunks(e.columns, 64, 8 * e.members * e.columns, [&](index_t first, index_t last) {
     std::vector<double> x(static_cast<std::size_t>(n));
     for (index_t c = first; c < last; ++c) {
       double distance = 0, between = 0;

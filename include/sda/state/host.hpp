@@ -71,6 +71,7 @@ template <class T> using buffer = std::array<T, piece>;
 template <class Term> inline constexpr bool is_computed = false;
 template <class T> inline constexpr bool is_computed<gathered<T>> = true;
 template <> inline constexpr bool is_computed<noise> = true;
+template <class Term> inline constexpr index_t cost_of = std::is_same_v<Term, noise> ? 4 : 1;   // in additions
 
 template <class T> auto cursor(direct<T> const& t, index_t r, index_t first, index_t, buffer<T>*&) {
   return direct_cursor<T>{T(t.a(r)), t.x.at(r, first)};
@@ -114,10 +115,10 @@ template <class T> void check(gathered<T> const& t, matrix<T> const& out) {
 }
 template <class T> void check(noise const&, matrix<T> const&) {}
 
-/// body(row, first column, number of columns) for pieces that cover `out`, on threads when it is large.
-template <class T, class Body> void pieces(matrix<T> const& out, Body const& body) {
+/// body(row, first column, number of columns) for pieces that cover `out`, on threads when it is large; an element is `cost` additions.
+template <class T, class Body> void pieces(matrix<T> const& out, index_t cost, Body const& body) {
   index_t const n = out.columns, per_row = (n + piece - 1) / piece;
-  parallel_for(out.rows * per_row, out.size(), [&](index_t i) {
+  parallel_for(out.rows * per_row, out.size() * cost, [&](index_t i) {
     index_t const first = i % per_row * piece;
     body(i / per_row, first, std::min(piece, n - first));
   });
@@ -146,7 +147,7 @@ template <class T> double dot_piece(T const* x, T const* y, index_t n) {
 /// out = the sum of the terms, each rounded once; `out` may be one of them, but for gathered ones.
 template <class T, class... Terms> void lincomb(matrix<T> out, Terms const&... t) {
   (detail::check(t, out), ...);
-  detail::pieces(out, [&](index_t r, index_t first, index_t n) {
+  detail::pieces(out, std::max({detail::cost_of<Terms>...}), [&](index_t r, index_t first, index_t n) {
     std::array<detail::buffer<T>, (0 + ... + std::size_t(detail::is_computed<Terms>))> scratch;
     detail::buffer<T>* free = scratch.data();
     detail::sum(out.data + r * out.columns + first, n, detail::cursor(t, r, first, n, free)...);
@@ -155,7 +156,7 @@ template <class T, class... Terms> void lincomb(matrix<T> out, Terms const&... t
 
 template <class T, class F, class... X> void transform(matrix<T> out, F const& f, matrix<X> const&... x) {
   (detail::check(x, x.columns, out), ...);
-  detail::pieces(out, [&](index_t r, index_t first, index_t n) { detail::apply(out.data + r * out.columns + first, n, f, x.at(r, first)...); });
+  detail::pieces(out, 4, [&](index_t r, index_t first, index_t n) { detail::apply(out.data + r * out.columns + first, n, f, x.at(r, first)...); });
 }
 
 /// One inner product per row of the higher of the two.
@@ -225,7 +226,7 @@ template <class T> std::vector<double> gram(matrix<T const> x, matrix<T const> y
   constexpr index_t run = 256;
   index_t const n = x.columns, runs = (n + run - 1) / run, pairs = x.rows * y.rows;
   std::vector<double> partial(std::size_t(runs * pairs)), out(std::size_t(pairs), 0.0);
-  parallel_for(runs, pairs * n, [&](index_t p) {
+  parallel_for(runs, pairs * n / 4, [&](index_t p) {
     index_t const first = p * run, m = std::min(run, n - first);
     std::vector<double> upright(std::size_t(x.rows * m)), turned(std::size_t(m * y.rows));  // in double, y turned on its side
     for (index_t i = 0; i < x.rows; ++i) std::copy_n(x.at(i, first), m, upright.data() + i * m);
@@ -243,7 +244,7 @@ template <class T> std::vector<double> gram(matrix<T const> x, matrix<T const> y
 template <class T> void multiply(matrix<T> out, matrix<T const> x, matrix<T const> m) {
   require(x.columns == m.rows && out.rows == x.rows && out.columns == m.columns, "multiply: ", x.rows, " x ", x.columns, " times ", m.rows, " x ",
           m.columns, " into ", out.rows, " x ", out.columns);
-  parallel_chunks(out.columns, 256, x.size() * m.columns, [&](index_t first, index_t last) {
+  parallel_chunks(out.columns, 256, x.size() * m.columns / 4, [&](index_t first, index_t last) {
     for (index_t r = 0; r < x.rows; ++r) std::fill(out.data + r * out.columns + first, out.data + r * out.columns + last, T(0));
     add_product(out.data + first, out.columns, x.data, x.columns, m.data + first, m.columns, x.rows, x.columns, last - first);
   });
