@@ -63,10 +63,11 @@ int days_in(int year, int month) {
 }
 
 hours hours_of(date const& d) {
-  chrono::year_month_day const day{chrono::year(d.year), chrono::month(unsigned(d.month)), chrono::day(unsigned(d.day))};
-  require(d.year >= 1 && d.year <= 9999 && day.ok() && d.hour >= 0 && d.hour < 24, "there is no date ", d.year, "-", d.month, "-", d.day, " with hour ",
-          d.hour);
-  return hours(chrono::sys_days(day).time_since_epoch().count()) * 24 + d.hour;
+  bool const month = d.year >= 1 && d.year <= 9999 && d.month >= 1 && d.month <= 12;
+  require(month && d.day >= 1 && d.day <= days_in(d.year, d.month) && d.hour >= 0 && d.hour < 24, "there is no date ", d.year, "-", d.month, "-",
+          d.day, " with hour ", d.hour);
+  chrono::sys_days const day = chrono::year(d.year) / d.month / d.day;
+  return hours(day.time_since_epoch().count()) * 24 + d.hour;
 }
 
 date date_of(hours t) {

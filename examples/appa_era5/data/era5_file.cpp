@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data/era5_file.hpp"
 
+#include "data/isolated.hpp"
 #include "data/netcdf_lock.hpp"
 
 #include <algorithm>
@@ -62,8 +63,13 @@ void era5_file::close_alone::operator()(sda::netcdf::reader* file) const {
 }
 
 era5_file::era5_file(std::string const& path) : path_(path) {
+  rehearse(path, [&] { open(); });
+  open();
+}
+
+void era5_file::open() {
   std::lock_guard const alone(netcdf_mutex());
-  file_.reset(new sda::netcdf::reader(url_of(path)));
+  file_.reset(new sda::netcdf::reader(url_of(path_)));
   auto const axes = find_axes(*file_);
   find_fields(axes);
   find_grid(axes);

@@ -20,7 +20,7 @@ namespace appa {
 /// attributes, else by name; variables by name, else by GRIB parameter number. Fields come in one order: north to south, east from 0.
 class era5_file {
  public:
-  /// sda::error if the axes of its fields cannot be recognised, saying what was looked for.
+  /// sda::error if the axes of its fields cannot be recognised, saying what was looked for, and if HDF5 crashes where it opens the file.
   explicit era5_file(std::string const& path);
 
   std::string const& path() const { return path_; }
@@ -67,6 +67,7 @@ class era5_file {
 
   field const& field_of(std::string const& variable) const;
   std::vector<double> numbers_of(file_axes const& axes, axis which) const;
+  void open();
   void find_fields(file_axes const& axes);
   void find_grid(file_axes const& axes);
   void find_times(file_axes const& axes);

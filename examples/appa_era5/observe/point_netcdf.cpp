@@ -2,6 +2,7 @@
 #include "observe/point_netcdf.hpp"
 
 #include "data/axes.hpp"
+#include "data/isolated.hpp"
 #include "data/netcdf_lock.hpp"
 
 #include <algorithm>
@@ -235,6 +236,7 @@ class samples {
 
 point_file points_of_netcdf(std::string const& path, int from) {
   std::lock_guard const alone(netcdf_mutex());
+  rehearse(path, [&] { samples(path, from).read(); });
   return samples(path, from).read();
 }
 

@@ -38,6 +38,7 @@ TEST_CASE("hours and dates are each other's inverse, through leap years and befo
   CHECK(date_of(hours_of({2020, 2, 28, 23}) + 1) == date{2020, 2, 29, 0});
   CHECK(date_of(hours_of({1900, 2, 28, 23}) + 1) == date{1900, 3, 1, 0});
   CHECK_THROWS_WITH(hours_of({2021, 2, 29, 0}), Catch::Contains("no date 2021-2-29"));
+  for (date const d : {date{2021, 257, 1, 0}, {2021, 1, 257, 0}, {2021, -255, 1, 0}, {67557, 1, 1, 0}}) CHECK_THROWS_WITH(hours_of(d), Catch::Contains("no date"));
 }
 
 TEST_CASE("dates and periods are read as they are written") {

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sda_test.hpp>
 
+#include "data/isolated.hpp"
+#include "data/latent_dump.hpp"
 #include "torch_zip.hpp"
 #include "weights/state_dict.hpp"
 
+#include <array>
+#include <atomic>
+#include <csignal>
 #include <fstream>
 #include <functional>
 #include <sda/core/random.hpp>
@@ -49,6 +54,26 @@ std::vector<float> some_numbers(std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) x[i] = float(i);
   return x;
 }
+
+// A latent dump of five hours, two tokens and two channels, of dates from 2019-01-01 on.
+struct small_dump {
+  std::vector<int> dates;
+  std::vector<float> states = some_numbers(20);
+
+  small_dump() {
+    for (int hour = 0; hour < 5; ++hour)
+      for (int const n : {2019, 1, 1, hour}) dates.push_back(n);
+  }
+  void write(std::string const& path, sda::index_t fields = 4, sda::index_t tokens = 2) const {
+    sda::netcdf::writer to(path);
+    to.dimension("time", 5), to.dimension("token", tokens), to.dimension("channel", 2), to.dimension("field", fields);
+    to.variable<float>("latents", {"time", "token", "channel"}, {});
+    to.variable<int>("dates", {"time", "field"}, {});
+    if (tokens == 2) to.put("latents", states);
+    if (fields == 4) to.put("dates", dates);
+    to.commit();
+  }
+};
 
 void read_all(std::filesystem::path const& file) {
   auto const all = read_tensors(file);
@@ -145,4 +170,47 @@ TEST_CASE("a NetCDF file that is cut off gives an error, a damaged one an error 
   }
   CHECK(cut == 300);
   CHECK((failed > 100 && failed < 1000));
+}
+
+TEST_CASE("a damaged latent dump gives an error or numbers") {
+  sda_test::temporary_folder const folder;
+  auto const path = (folder / "f").string();
+  small_dump().write(path);
+  auto const found = appa::read_latent_dump(path);
+  CHECK((found.tokens == 2 && found.channels == 2 && found.states == some_numbers(20)));
+  CHECK((found.times.size() == 5 && text(found.times.back()) == "2019-01-01T04"));
+  damage(path, 200, [&] { (void)appa::read_latent_dump(path, 1); });
+}
+
+TEST_CASE("a sound file is no latent dump if its numbers are none") {
+  sda_test::temporary_folder const folder;
+  auto const path = (folder / "f").string();
+  auto const says = [&](char const* words) { CHECK_THROWS_WITH(appa::read_latent_dump(path), Catch::Contains(words) && Catch::Contains(path)); };
+  small_dump dump;
+  dump.write(path, 3), says("is no latent dump");
+  dump.write(path, 4, 1 << 30), says("1073741824 x 2 latents, more than a file of its size can hold");
+  dump.dates[5] = 257, dump.write(path), says("there is no date 2019-257-1");
+  dump = {}, dump.dates[19] = 3, dump.write(path), says("2019-01-01T03 is not later than the date before");
+  dump = {}, dump.states[9] = HUGE_VALF, dump.write(path), says("not all latents of 2019-01-01T02 are finite");
+}
+
+TEST_CASE("work in a process of its own gives its numbers, or is an error if it throws, crashes or never ends") {
+  using out = appa::isolated::output;
+  std::array<int, 2> x{};
+  auto const run = [&](std::function<void(out const&)> const& work) {
+    appa::isolated child("cannot read it", 1, work);
+    for (int& number : x) child.get(&number, sizeof number);
+  };
+  int const two = 2, three = 3;
+  run([&](out const& to) { to.put(&two, sizeof two), to.put(&three, sizeof three); });
+  CHECK(x == std::array{2, 3});
+  CHECK_THROWS_WITH(run([](out const&) { throw sda::error("a fault of its own"); }), "a fault of its own");
+  CHECK_THROWS_WITH(run([&](out const& to) { to.put(&two, sizeof two), ::raise(SIGKILL); }),
+                    Catch::Contains("cannot read it: ") && Catch::Contains("crashed"));
+  CHECK_THROWS_WITH(run([&](out const& to) { to.put(&two, sizeof two); }), "cannot read it: it ends too early");
+  CHECK_THROWS_WITH(run([](out const&) {
+                      for (std::atomic<int> n = 0;;) ++n;
+                    }),
+                    "cannot read it: the library that reads it does not come to an end");
+  run([&](out const& to) { to.put(&two, sizeof two), to.put(&three, sizeof three), to.put(&x, sizeof x); });  // more than is read
 }

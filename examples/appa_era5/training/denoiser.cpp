@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "assimilate/results.hpp"
 #include "assimilate/system.hpp"
+#include "data/latent_dump.hpp"
+#include "network/dates.hpp"
 #include "network/from_config.hpp"
 #include "network/on_gaussian.hpp"
 #include "training/run.hpp"
 
 #include <sda/calculus/schedule.hpp>
-#include <sda/netcdf.hpp>
 
 #include <optional>
 
@@ -26,18 +27,15 @@ struct latents {
   std::filesystem::path folder;
 
   explicit latents(std::filesystem::path const& from, bool with_noise) : folder(from) {
-    sda::netcdf::reader const file((folder / "era5.h5").string());
-    auto const shape = file.dimensions("latents"), when = file.dimensions("dates");
-    require(shape.size() == 3 && when.size() == 2 && when[0].size == shape[0].size && when[1].size == 4, file.path(),
-            " is no latent dump: latents (time, token, channel), dates (time, 4)");
-    states = at::tensor(file.read<float>("latents"), at::kFloat).view({shape[0].size, shape[1].size, shape[2].size});
-    dates = at::tensor(file.read("dates"), at::kDouble).to(at::kLong).view({-1, 4});
-    for (index_t i = 0; i < dates.size(0); ++i) {
-      auto const* const d = dates.data_ptr<std::int64_t>() + 4 * i;
-      times.push_back(hours_of({int(d[0]), int(d[1]), int(d[2]), int(d[3])}));
-    }
+    auto const file = (folder / "era5.h5").string();
+    auto const dump = read_latent_dump(file);
+    times = dump.times;
+    states = at::tensor(dump.states, at::kFloat).view({std::ssize(times), dump.tokens, dump.channels});
+    std::vector<date> days;
+    std::transform(times.begin(), times.end(), std::back_inserter(days), date_of);
+    dates = to_tensor(days);
     where = lattice_of(config_of(autoencoder_file(folder)).json());
-    require(where.cells() == shape[1].size, file.path(), " has ", shape[1].size, " tokens, its autoencoder ", where.cells());
+    require(where.cells() == dump.tokens, file, " has ", dump.tokens, " tokens, its autoencoder ", where.cells());
     scale = read_latent_scale(folder, with_noise);
   }
 
