@@ -19,6 +19,7 @@
 #include <sda/calculus/attention.hpp>
 #include <sda/calculus/block_tridiagonal.hpp>
 #include <sda/calculus/check.hpp>
+#include <sda/calculus/eigen_symmetric.hpp>
 #include <sda/calculus/gaspari_cohn.hpp>
 #include <sda/calculus/inverse_root.hpp>
 #include <sda/calculus/lbfgs.hpp>
@@ -29,6 +30,7 @@
 #include <sda/calculus/small_matrix.hpp>
 #include <sda/calculus/softmax.hpp>
 #include <sda/calculus/solve.hpp>
+#include <sda/calculus/tridiagonal.hpp>
 
 #include <sda/model/ar1.hpp>
 #include <sda/model/lorenz63.hpp>

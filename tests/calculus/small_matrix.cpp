@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <sda/calculus/small_matrix.hpp>
+#include <sda/calculus/eigen_symmetric.hpp>
 #include <sda_test.hpp>
 
 using namespace sda;
@@ -21,7 +21,7 @@ double largest_difference(small_matrix const& a, small_matrix const& b) {
 }  // namespace
 
 TEST_CASE("the spectral form gives the matrix back, and its vectors are orthonormal") {
-  for (index_t const n : {1, 2, 3, 7, 24, 40, 100})
+  for (index_t const n : {1, 2, 3, 7, 10, 11, 24, 40, 100})  // 10 and 11: the last of one block of reflections, the first of two
     for (index_t const rank : {n, std::max<index_t>(1, n / 3)}) {  // full rank, and many zero eigenvalues
       auto const a = positive_definite(n, std::uint64_t(n), rank);
       auto const e = eigen_symmetric(a);

@@ -4,7 +4,7 @@
 //   A^{-1/2} ≈ Σ_j weight_j (shift_j + A)^{-1},   8 terms to rounding where high/low = 4, 13 where it is 100.
 // On the tridiagonal form of A a term costs one sweep down and one up: no eigenvectors are needed, and nothing iterates.
 #pragma once
-#include <sda/calculus/small_matrix.hpp>
+#include <sda/calculus/tridiagonal.hpp>
 
 #include <numbers>
 
@@ -50,11 +50,59 @@ struct inverse_root_rule {
   }
 };
 
+namespace detail {
+
+/// The lower triangle of Σ_j weight_j (above_j + tridiagonal)⁻¹ is added to `out`, four terms at a time, one a lane. An inverse is
+/// L⁻ᵀ D⁻¹ L⁻¹, L with slopes l below its diagonal: element (i, j), j <= i, is g_i Π_(j < m <= i) (-l_m) with g_i = 1/D_i + l_(i+1)² g_(i+1).
+class sum_of_inverses {
+ public:
+  static constexpr index_t terms = 4;
+  sum_of_inverses(std::vector<double> const& d, std::vector<double> const& e)
+      : d_(d), e_(e), slope_(d.size() * terms), pivot_(slope_), chain_(std::size_t(filled_up(index_t(d.size())) * terms)) {}
+
+  void operator()(small_matrix& out, double const* above, double const* weight) {
+    using P = host::packed<double>;
+    std::size_t const n = d_.size();
+    auto *const l = P::at(slope_.data()), *const g = P::at(pivot_.data());
+    auto const lowest = *P::at(above);
+    l[0] = lowest - lowest, g[0] = 1 / (lowest + d_[0]);
+    for (std::size_t i = 1; i < n; ++i) {
+      l[i] = e_[i - 1] * g[i - 1];
+      g[i] = 1 / (lowest + d_[i] - l[i] * e_[i - 1]);
+    }
+    for (std::size_t i = n - 1; i-- > 0;) g[i] += l[i + 1] * l[i + 1] * g[i + 1];
+    std::fill(chain_.begin(), chain_.end(), 0.0);
+    auto* const z = P::at(chain_.data());   // of every four columns a register for each term
+    for (std::size_t i = 0; i < n; ++i) {
+      auto* const row = P::at(out[index_t(i)]);
+      auto const share = g[i] * *P::at(weight), back = -l[i];
+      for (std::size_t j = 0; j < (i + 3) / 4; ++j) {
+        auto total = row[j];
+        for (int t = 0; t < terms; ++t) {
+          auto const moved = back[t] * z[terms * j + std::size_t(t)];
+          z[terms * j + std::size_t(t)] = moved;
+          total += share[t] * moved;
+        }
+        row[j] = total;
+      }
+      for (std::size_t t = 0; t < terms; ++t) chain_[(i / 4 * terms + t) * 4 + i % 4] = 1;
+      out[index_t(i)][i] += (share[0] + share[1]) + (share[2] + share[3]);
+    }
+  }
+
+ private:
+  std::vector<double> const &d_, &e_;
+  std::vector<double> slope_, pivot_, chain_;
+};
+
+}  // namespace detail
+
 /// (low + S)^{-1/2} for a symmetric positive semi-definite S, low > 0.
-inline small_matrix inverse_root(small_matrix s, double low) {
+inline small_matrix inverse_root(small_matrix const& s, double low) {
   require(s.height == s.width && low > 0, "inverse_root: ", s.height, " x ", s.width, " above ", low);
   index_t const n = s.height;
-  std::vector<double> d(static_cast<std::size_t>(n)), e(d), slope(d), pivot(d);
+  if (n == 0) return s;
+  std::vector<double> d(static_cast<std::size_t>(n)), e(d);
   small_matrix const reflectors = detail::reflect_to_tridiagonal(s, d, e);
   double highest = low;
   for (index_t i = 0; i < n; ++i) {
@@ -62,33 +110,24 @@ inline small_matrix inverse_root(small_matrix s, double low) {
     highest = std::max(highest, low + d[std::size_t(i)] + around);   // Gershgorin
   }
   auto const& rule = inverse_root_rule::up_to(highest / low);
-  // Each inverse is L⁻ᵀ D⁻¹ L⁻¹, L with slopes l below its diagonal: element (i, j), j <= i, is g_i Π_(j < m <= i) (-l_m) with
-  // g_i = 1/D_i + l_(i+1)² g_(i+1)
-  small_matrix out(n, n);
-  std::vector<double> chain(static_cast<std::size_t>(n));
-  for (std::size_t term = 0; term < rule.shift.size(); ++term) {
-    double const above = low * (1 + rule.shift[term]), weight = rule.weight[term] * std::sqrt(low);
-    for (std::size_t i = 0; i < d.size(); ++i) {
-      slope[i] = i > 0 ? e[i - 1] * pivot[i - 1] : 0;
-      pivot[i] = 1 / (above + d[i] - (i > 0 ? slope[i] * e[i - 1] : 0));
+  constexpr std::size_t together = detail::sum_of_inverses::terms;
+  small_matrix m(n, reflectors.width);
+  detail::sum_of_inverses add(d, e);
+  for (std::size_t term = 0; term < rule.shift.size(); term += together) {
+    double above[together], weight[together];
+    for (std::size_t t = 0; t < together; ++t) {
+      bool const counts = term + t < rule.shift.size();
+      above[t] = low * (1 + (counts ? rule.shift[term + t] : 0)), weight[t] = counts ? rule.weight[term + t] * std::sqrt(low) : 0;
     }
-    for (std::size_t i = d.size() - 1; i-- > 0;) pivot[i] += slope[i + 1] * slope[i + 1] * pivot[i + 1];
-    for (index_t i = 0; i < n; ++i) {
-      double const l = slope[std::size_t(i)], g = weight * pivot[std::size_t(i)];
-      double* const row = out[i];
-      double* const z = chain.data();
-      SDA_ELEMENTWISE
-      for (index_t j = 0; j < i; ++j) {
-        z[j] *= -l;
-        row[j] += g * z[j];
-      }
-      z[i] = 1;
-      row[i] += g;
-    }
+    add(m, above, weight);
   }
   for (index_t i = 0; i < n; ++i)
-    for (index_t j = 0; j < i; ++j) out[j][i] = out[i][j];
-  detail::reflect_back(out, reflectors);
+    for (index_t j = 0; j < i; ++j) m[j][i] = m[i][j];
+  detail::back_transformation(reflectors, n).around(m);
+  small_matrix out(n, n);
+  for (index_t i = 0; i < n; ++i) std::copy_n(m[i], n, out[i]);
+  for (index_t i = 0; i < n; ++i)
+    for (index_t j = 0; j < i; ++j) out[i][j] = out[j][i];   // they differ by rounding
   return out;
 }
 

@@ -3,7 +3,7 @@
 // are independent of one another; each has a covariance in time, estimated from samples:
 //   Cov = H diag(C_k) Hᵀ,  H: fields to waves cas(kx x) cas(ky y), cas = cos + sin,  C_k: frames x frames = V_k Λ_k V_kᵀ.
 #pragma once
-#include <sda/calculus/small_matrix.hpp>
+#include <sda/calculus/eigen_symmetric.hpp>
 #include <sda/fftw/fourier.hpp>
 #include <sda/prior/gaussian.hpp>
 

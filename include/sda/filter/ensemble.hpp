@@ -21,9 +21,8 @@ template <State S> small_matrix gram(S const& x, S const& y) {
 /// w e: every row of the result mixes the rows of e with the weights of one row of w.
 template <State S> S mix(small_matrix const& w, S const& e) {
   require(w.width == rows(e), "mix: weights for ", w.width, " rows, not ", rows(e));
-  S weights = zeros(e, w.height, w.width), out = zeros(e, w.height, columns(e));
-  std::vector<value_t<S>> const values(w.elements.begin(), w.elements.end());
-  load(weights, std::span<value_t<S> const>(values));
+  S const weights = to_state(e, w);
+  S out = zeros(e, w.height, columns(e));
   multiply(out, weights, e);
   return out;
 }

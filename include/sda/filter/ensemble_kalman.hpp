@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <sda/calculus/eigen_symmetric.hpp>
 #include <sda/calculus/inverse_root.hpp>
 #include <sda/filter/inflation.hpp>
 

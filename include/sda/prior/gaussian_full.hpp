@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include <sda/calculus/small_matrix.hpp>
+#include <sda/calculus/eigen_symmetric.hpp>
 #include <sda/prior/gaussian.hpp>
 
 // Gaussians of full covariance, for states of any kind. The eigenvectors are found here once, on the host, and live where

@@ -204,12 +204,11 @@ template <class T>
 void add_product(T* out, index_t out_stride, T const* a, index_t a_stride, T const* b, index_t b_stride, index_t height, index_t depth,
                  index_t width) {
   constexpr index_t wide = 2 * packed<T>::count, tall = 4;
-  index_t const body = width - width % wide;
-  index_t i = 0;
-  for (; i + tall <= height; i += tall)
+  index_t const body = width - width % wide, whole = height - height % tall;
+  for (index_t i = 0; i < whole; i += tall)
     for (index_t j = 0; j < body; j += wide)
       detail::add_product_tile<tall>(out + i * out_stride + j, out_stride, a + i * a_stride, a_stride, b + j, b_stride, depth);
-  for (; i < height; ++i)
+  for (index_t i = whole; i < height; ++i)
     for (index_t j = 0; j < body; j += wide)
       detail::add_product_tile<1>(out + i * out_stride + j, out_stride, a + i * a_stride, a_stride, b + j, b_stride, depth);
   for (index_t r = 0; r < height; ++r)
@@ -224,19 +223,26 @@ void add_product(T* out, index_t out_stride, T const* a, index_t a_stride, T con
 template <class T> std::vector<double> gram(matrix<T const> x, matrix<T const> y) {
   require(x.columns == y.columns, "gram: ", x.rows, " x ", x.columns, " against ", y.rows, " x ", y.columns);
   constexpr index_t run = 256;
-  index_t const n = x.columns, runs = (n + run - 1) / run, pairs = x.rows * y.rows;
-  std::vector<double> partial(std::size_t(runs * pairs)), out(std::size_t(pairs), 0.0);
+  index_t const n = x.columns, runs = (n + run - 1) / run, pairs = x.rows * y.rows, together = y.rows - y.rows % 8;
+  std::vector<double> partial(std::size_t(runs * pairs));
   parallel_for(runs, pairs * n / 4, [&](index_t p) {
     index_t const first = p * run, m = std::min(run, n - first);
-    std::vector<double> upright(std::size_t(x.rows * m)), turned(std::size_t(m * y.rows));  // in double, y turned on its side
-    for (index_t i = 0; i < x.rows; ++i) std::copy_n(x.at(i, first), m, upright.data() + i * m);
-    for (index_t j = 0; j < y.rows; ++j)
-      for (index_t c = 0; c < m; ++c) turned[std::size_t(c * y.rows + j)] = double(y.at(j, first)[c]);
-    add_product(partial.data() + p * pairs, y.rows, upright.data(), m, turned.data(), y.rows, x.rows, m, y.rows);
+    double* const out = partial.data() + p * pairs;
+    std::vector<double> upright(std::is_same_v<T, double> ? 0 : std::size_t(x.rows * m)), turned(std::size_t(m * together));  // y on its side
+    double const* left = upright.data();
+    if constexpr (std::is_same_v<T, double>) left = x.at(0, first);
+    else
+      for (index_t i = 0; i < x.rows; ++i) std::copy_n(x.data + i * n + first, m, upright.data() + i * m);
+    for (index_t j = 0; j < together; ++j)
+      for (index_t c = 0; c < m; ++c) turned[std::size_t(c * together + j)] = double(y.data[j * n + first + c]);
+    add_product(out, y.rows, left, upright.empty() ? n : m, turned.data(), together, x.rows, m, together);
+    for (index_t i = 0; i < x.rows; ++i)
+      for (index_t j = together; j < y.rows; ++j) out[i * y.rows + j] = detail::dot_piece(x.data + i * n + first, y.data + j * n + first, m);
   });
-  for (index_t p = 0; p < runs; ++p)
-    for (index_t i = 0; i < pairs; ++i) out[std::size_t(i)] += partial[std::size_t(p * pairs + i)];
-  return out;
+  for (index_t p = 1; p < runs; ++p)
+    for (index_t i = 0; i < pairs; ++i) partial[std::size_t(i)] += partial[std::size_t(p * pairs + i)];
+  partial.resize(std::size_t(pairs));
+  return partial;
 }
 
 /// out = x m; out is none of them. Each row accumulates over the rows of m in order, whatever stands beside it: batches can
