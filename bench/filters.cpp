@@ -98,5 +98,11 @@ ANALYSIS(etkf_rotated, 40);
 ANALYSIS(enkf_analysis, 40);
 BENCHMARK(product_of)->Arg(40)->Unit(benchmark::kMicrosecond);
 BENCHMARK(eigen_of)->Arg(7)->Arg(40)->Unit(benchmark::kMicrosecond);
-BENCHMARK(ensf_walk)->Args({1000, 100})->Args({100'000, 100})->Args({1'000'000, 500})->Unit(benchmark::kMillisecond)->MeasureProcessCPUTime()->UseRealTime();
+BENCHMARK(ensf_walk)
+    ->Args({1000, 100})
+    ->Args({100'000, 100})
+    ->Args({1'000'000, 500})
+    ->Unit(benchmark::kMillisecond)
+    ->MeasureProcessCPUTime()
+    ->UseRealTime();
 BENCHMARK_MAIN();

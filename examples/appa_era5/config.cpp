@@ -40,7 +40,7 @@ char const* const known_keys = R"(
 
 // The known paths: the sections of a run alone, as published configurations have them, and below autoencoder and denoiser.
 std::vector<std::string> known_paths() {
-  std::vector<std::string> out{"observations"};   // a list, whose entries have readers of their own
+  std::vector<std::string> out{"observations"};  // a list, whose entries have readers of their own
   std::istringstream words(known_keys);
   std::string section;
   for (std::string word; words >> word;) {

@@ -124,7 +124,7 @@ TEST_CASE("on a linear problem the iterative smoother is the etkf after one step
   S start = t.forecast, end = forecast(t.forecast);
   int const runs = ienks{.iterations = 5, .tolerance = 1e-8}.analyse(start, forecast, t.seen, key{});
   etkf{}.analyse(end, t.seen, key{});
-  CHECK(runs == 2);   // one step, and one that finds nothing left
+  CHECK(runs == 2);  // one step, and one that finds nothing left
   CHECK((forecast(start) - end).abs().maxCoeff() <= 1e-10);
 }
 
@@ -142,7 +142,7 @@ TEST_CASE("on a linear problem the finite-size iterative smoother is the finite-
       expected = (anomalies(expected, mean) * 1.3).rowwise() + mean.row(0);
       etkf{}.analyse(expected, t.seen, key{});
     }
-    CHECK((e - expected).abs().maxCoeff() <= 1e-6);   // the scale is the place of a minimum: good to the root of rounding
+    CHECK((e - expected).abs().maxCoeff() <= 1e-6);  // the scale is the place of a minimum: good to the root of rounding
   }
 }
 

@@ -5,7 +5,9 @@ namespace appa {
 
 using sda::require;
 
-stretch operator+(stretch const& a, stretch const& b) { return a.size() == 0 ? b : b.size() == 0 ? a : stretch{a.first, at::cat({a.states, b.states})}; }
+stretch operator+(stretch const& a, stretch const& b) {
+  return a.size() == 0 ? b : b.size() == 0 ? a : stretch{a.first, at::cat({a.states, b.states})};
+}
 
 stretch last(stretch const& s, index_t n, hours step) {
   require(n <= s.size(), n, " states are needed, and there are ", s.size());
@@ -14,8 +16,9 @@ stretch last(stretch const& s, index_t n, hours step) {
 
 stretch part(stretch const& s, hours first, index_t states, hours step) {
   auto const from = (first - s.first) / step;
-  require(s.size() > 0 && from >= 0 && (first - s.first) % step == 0 && from + states <= s.size(), "states from ", text(first), " to ", text(first + (states - 1) * step),
-          " are needed, and there are those from ", text(s.first), " to ", text(s.first + (s.size() - 1) * step), ", ", step, " h apart");
+  require(s.size() > 0 && from >= 0 && (first - s.first) % step == 0 && from + states <= s.size(), "states from ", text(first), " to ",
+          text(first + (states - 1) * step), " are needed, and there are those from ", text(s.first), " to ", text(s.first + (s.size() - 1) * step),
+          ", ", step, " h apart");
   return {first, s.states.narrow(0, from, states)};
 }
 
@@ -77,7 +80,8 @@ stretch chain::after(stretch const& known, index_t states, index_t observed, sda
 stretch chain::forecast(stretch const& known, index_t states, sda::key k) const {
   stretch now = known, out;
   for (index_t leg = 0; out.size() < states; ++leg) {
-    auto const next = after(last(now, std::min(now.size(), past()), step()), std::min(predictions, states - out.size()), 0, k.fold(std::uint64_t(leg)));
+    auto const next =
+        after(last(now, std::min(now.size(), past()), step()), std::min(predictions, states - out.size()), 0, k.fold(std::uint64_t(leg)));
     out = out + next, now = now + next;
   }
   return out;

@@ -20,11 +20,11 @@ struct chain {
   trained_system const& system;
   drawing how;
   std::function<sight(hours)> seen;
-  job const& ranks;                        // that share the windows of a draw
-  index_t predictions;                     // states that a forecast goes on by
+  job const& ranks;     // that share the windows of a draw
+  index_t predictions;  // states that a forecast goes on by
   watcher watch;
-  estimate* instead = nullptr;             // nothing is drawn: what it would take is added up here, and states are 0
-  stretch background = {};                 // of a system that takes one; it covers all windows that are drawn
+  estimate* instead = nullptr;  // nothing is drawn: what it would take is added up here, and states are 0
+  stretch background = {};      // of a system that takes one; it covers all windows that are drawn
 
   hours step() const { return system.step; }
   /// States before those that a forecast's window predicts.
@@ -36,7 +36,6 @@ struct chain {
   stretch after(stretch const& known, index_t states, index_t observed, sda::key k) const;
   /// ... window by window, `predictions` states at a time, each given the states before; nothing is seen.
   stretch forecast(stretch const& known, index_t states, sda::key k) const;
-
 
  private:
   at::Tensor drawn(hours first, index_t states, conditions const& c, sda::key k) const;

@@ -84,7 +84,8 @@ estimate estimate_of(planned_run const& run) {
   auto const each = cost_of(run.how.guidance);
   bool const looks = std::any_of(run.observations.begin(), run.observations.end(), [](index_t n) { return n > 0; });
   index_t const particles = looks ? run.how.guidance.particles : 1;
-  index_t const runs = particles > 1 ? particles * (run.how.sampler.steps + 1) : evaluations_of(run.how.sampler), numbers = run.space->latents() * run.space->where().cells();
+  index_t const runs = particles > 1 ? particles * (run.how.sampler.steps + 1) : evaluations_of(run.how.sampler),
+                numbers = run.space->latents() * run.space->where().cells();
   auto const count = [&](index_t s) { return s < std::ssize(run.observations) ? run.observations[std::size_t(s)] : 0; };
   auto const share = [&](index_t s) { return s < std::ssize(run.shares) ? run.shares[std::size_t(s)] : 1.0; };
   bool const guided = run.how.guidance.name != "none" && run.how.guidance.name != "diffda", around = run.how.guidance.around == "trajectory";
@@ -112,7 +113,9 @@ estimate estimate_of(planned_run const& run) {
   }
 
   auto const net = run.net->denoising(), space = run.space->decoding();
-  auto const back = [](toll const& t) { return t.maps * (t.again ? 2 : 1) + t.attention * (t.again ? 4 : 3); };  // attention's tiles are made again in any case
+  auto const back = [](toll const& t) {
+    return t.maps * (t.again ? 2 : 1) + t.attention * (t.again ? 4 : 3);
+  };  // attention's tiles are made again in any case
   double const states = weighted_states * double(runs), once = space.maps + space.attention;
   e.operations = double(e.denoised) * (net.maps + net.attention) + double(e.denoiser_vjps) * back(net);
   e.operations += states * (once * double(1 + each.decoded + each.decoder_vjps + 2 * each.decoder_jvps) + back(space) * double(each.decoder_vjps));
@@ -136,9 +139,10 @@ std::string text(estimate const& e, double rate, index_t members, index_t ranks)
   auto const gigabytes = [&](double bytes) { return number(bytes * 1e-9, "%.1f GB"); };
   return "a member: " + std::to_string(e.windows) + (e.windows == 1 ? " window, " : " windows, ") + std::to_string(e.denoised) +
          " evaluations of the denoiser, " + std::to_string(e.denoiser_vjps) + " products back through it; " + std::to_string(e.decoded) +
-         (e.whole_states ? " decoded states (whole ones: a graph has no tiles), " : " decoded states, ") + std::to_string(e.decoder_vjps) + " products back and " + std::to_string(e.decoder_jvps) + " forward; " +
-         number(e.operations * 1e-12, "%.3g TFLOP") + "\nmemory of a rank: " + gigabytes(e.memory()) + " (weights " + gigabytes(e.weights) +
-         ", denoiser " + gigabytes(e.denoiser) + ", decoder " + gigabytes(e.decoder) + ", observations " + gigabytes(e.vectors) +
+         (e.whole_states ? " decoded states (whole ones: a graph has no tiles), " : " decoded states, ") + std::to_string(e.decoder_vjps) +
+         " products back and " + std::to_string(e.decoder_jvps) + " forward; " + number(e.operations * 1e-12, "%.3g TFLOP") +
+         "\nmemory of a rank: " + gigabytes(e.memory()) + " (weights " + gigabytes(e.weights) + ", denoiser " + gigabytes(e.denoiser) + ", decoder " +
+         gigabytes(e.decoder) + ", observations " + gigabytes(e.vectors) +
          ")\ntime: " + sda::progress::duration(e.seconds(rate, ranks) * double(members)) + " for " + std::to_string(members) + " members on " +
          std::to_string(ranks) + (ranks == 1 ? " rank" : " ranks") + ", at " + number(rate * 1e-9, "%.3g GFLOP/s") + " each";
 }

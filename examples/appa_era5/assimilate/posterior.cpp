@@ -60,7 +60,8 @@ class task {
     for (auto const& [s, z] : c.known)
       require(0 <= s && s < states && z.numel() == system.numbers(), "state ", s, " of ", states, " is known as ", c10::str(z.sizes()), " of ",
               system.tokens(), " x ", system.latents());
-    require(c.background.defined() == system.takes_background(), system.takes_background()
+    require(c.background.defined() == system.takes_background(),
+            system.takes_background()
                 ? "this denoiser draws departures from a background (it was trained with denoiser.background), and there is none"
                 : "a background is given, and this denoiser was trained without (denoiser.background)");
     index_t const all = reach(d, system.length(), states);
@@ -192,7 +193,8 @@ at::Tensor task::together(sda::key k, any_communicator const& ranks, watcher con
   if (index_t const n = d_.guidance.particles; n > 1 && std::any_of(c_.seen.begin(), c_.seen.end(), anything)) {
     any_denoiser const alone = sda::windowed{plan, [this, begin](index_t w) { return prior(begin(w)); }, ranks, 1};
     auto const levels = levels_of(d_.sampler, system_.schedule);
-    return run_particles(d_.guidance, levels, alone, d_.guidance.name == "none" ? alone : whole, observe(0, plan.steps), like(plan.steps).repeat({n, 1}), k, watch);
+    return run_particles(d_.guidance, levels, alone, d_.guidance.name == "none" ? alone : whole, observe(0, plan.steps),
+                         like(plan.steps).repeat({n, 1}), k, watch);
   }
   auto const [mask, known] = painted(plan.steps);
   return run(d_.sampler, system_.schedule, whole, like(plan.steps), k, mask, known, watch);
@@ -245,10 +247,10 @@ void check(drawing const& d, index_t length) {
           d.guidance.name, " and ", d.sampler.name);
   require(d.guidance.name != "diffda" || d.sampler.name == "repaint", "guidance diffda goes with the sampler repaint, not ", d.sampler.name);
   bool const weighed = d.guidance.particles > 1;
-  require(d.guidance.particles > 0 && d.guidance.resample >= 0 && d.guidance.resample <= 1, "guidance: ", d.guidance.particles, " particles, drawn anew below ",
-          d.guidance.resample, " of them");
-  require(!weighed || (d.sampler.name == "ddpm" && !alternates), "guidance.particles go with the sampler ddpm and windows that are drawn together, not with ",
-          d.sampler.name, " and ", d.windows.join);
+  require(d.guidance.particles > 0 && d.guidance.resample >= 0 && d.guidance.resample <= 1, "guidance: ", d.guidance.particles,
+          " particles, drawn anew below ", d.guidance.resample, " of them");
+  require(!weighed || (d.sampler.name == "ddpm" && !alternates),
+          "guidance.particles go with the sampler ddpm and windows that are drawn together, not with ", d.sampler.name, " and ", d.windows.join);
   require(d.sampler.steps > 0 && d.sampler.corrections >= 0 && d.guidance.iterations >= 0 && d.memory >= 0, "a drawing of ", d.sampler.steps,
           " steps, ", d.sampler.corrections, " corrections, ", d.guidance.iterations, " iterations and ", d.memory, " GB");
 }

@@ -18,7 +18,7 @@ struct conditions {
   std::vector<sight> seen;              // by state; an empty sight, or one that is not there: nothing was seen
   std::map<index_t, at::Tensor> known;  // states seen as standardised latents, [tokens, channels]
   at::Tensor variance;                  // of their errors, [channels]; none: what the autoencoder's noise leaves (variance_of_known)
-  at::Tensor background;                // what a prior of departures departs from: standardised latents [reach(), tokens, channels] from the first state
+  at::Tensor background;  // what a prior of departures departs from: standardised latents [reach(), tokens, channels] from the first state
 };
 
 /// How observations bend the prior.

@@ -12,8 +12,9 @@ using sda::require;
 seen_state::seen_state(trained_system const& system, sight const& s, hours when, latent_scale const& scale)
     : values(at::tensor(s.values, at::kFloat).view({1, -1}).to(system.device)),
       variances(at::tensor(s.variances, at::kFloat).view({1, -1}).to(system.device)),
-      scale_{scale.mean.to(system.device, system.type), scale.deviation.to(system.device, system.type), scale.noise},
-      device_(system.device), type_(system.type), latents_(system.latents()), corners_(s.corners), decode_(system.space, s.columns, system.device, to_tensor(std::vector{date_of(when)})[0]) {
+      scale_{scale.mean.to(system.device, system.type), scale.deviation.to(system.device, system.type), scale.noise}, device_(system.device),
+      type_(system.type), latents_(system.latents()), corners_(s.corners),
+      decode_(system.space, s.columns, system.device, to_tensor(std::vector{date_of(when)})[0]) {
   require(std::ssize(s.variances) == s.count() && std::ssize(s.columns) == s.count() * s.corners &&
               (s.weights.empty() || s.weights.size() == s.columns.size()),
           "a sight of ", s.count(), " values has ", s.variances.size(), " variances, ", s.columns.size(), " columns and ", s.weights.size(),

@@ -76,8 +76,17 @@ at::Tensor trained_system::pooled(at::Tensor const& x) const {
   std::vector<index_t> cells;
   for (double const latitude : where.latitudes)
     for (double const longitude : where.longitudes) cells.push_back(near({latitude, longitude}, 1, 4 * sda::earth_radius).front().station);
-  auto const out = at::full({x.size(0), tokens(), x.size(2)}, -HUGE_VAL, x.options());
-  return out.scatter_reduce(1, at::tensor(cells, at::kLong).view({1, -1, 1}).expand_as(x), x, "amax");
+  auto const out = at::full({x.size(0), tokens(), x.size(2)}, -HUGE_VAL, at::kFloat);
+  auto const from = x.to(at::kCPU, at::kFloat);
+  auto const of = from.accessor<float, 3>();
+  auto most = out.accessor<float, 3>();
+  for (index_t s = 0; s < x.size(0); ++s)
+    for (index_t p = 0; p < x.size(1); ++p)
+      for (index_t c = 0; c < x.size(2); ++c) {
+        float& here = most[s][cells[std::size_t(p)]][c];
+        here = std::max(here, of[s][p][c]);
+      }
+  return out.to(x.options());
 }
 
 at::Tensor trained_system::variance_of_known() const {

@@ -44,10 +44,10 @@ struct trained_system {
   latent_scale departures = {};      // of standardised latents from a background: the prior is theirs, given the background; none: of latents
 
   bool takes_background() const { return departures.mean.defined(); }
-  index_t length() const { return net->length(); }              // states in a window
-  index_t tokens() const { return space->where().cells(); }     // of a state's latents,
-  index_t latents() const { return space->latents(); }          // and the channels of a token
-  index_t numbers() const { return tokens() * latents(); }      // of a state's latents
+  index_t length() const { return net->length(); }           // states in a window
+  index_t tokens() const { return space->where().cells(); }  // of a state's latents,
+  index_t latents() const { return space->latents(); }       // and the channels of a token
+  index_t numbers() const { return tokens() * latents(); }   // of a state's latents
 
   /// Dates of states from `first`, [states, 4].
   at::Tensor dates(hours first, index_t states) const;

@@ -36,14 +36,14 @@ namespace {
 /// What members of one folder are.
 struct plan {
   std::string task;
-  hours first = 0;                 // of the states that are written,
-  index_t states = 0;              // so many of them,
-  index_t assimilated = 0;         // to whose first ones something contributed
-  period looked;                   // when observations were assimilated
-  long draws = 1;                  // joint draws of a member
+  hours first = 0;                                                      // of the states that are written,
+  index_t states = 0;                                                   // so many of them,
+  index_t assimilated = 0;                                              // to whose first ones something contributed
+  period looked;                                                        // when observations were assimilated
+  long draws = 1;                                                       // joint draws of a member
   std::function<stretch(chain const&, index_t member, sda::key)> draw;  // its last states are those that are written
-  fs::path background = {};        // a folder whose mean was the best guess before
-  std::function<stretch(index_t member)> given = {};  // what a member departs from, if it does
+  fs::path background = {};                                             // a folder whose mean was the best guess before
+  std::function<stretch(index_t member)> given = {};                    // what a member departs from, if it does
 };
 
 /// What all tasks of a run share.
@@ -118,16 +118,20 @@ void share_out(std::vector<index_t> const& numbers, int threads, std::function<v
 channel const sea_temperature{"sea_surface_temperature", 0};
 
 session::session(config const& whole, task_options const& o, job const& ranks)
-    : chosen_(whole.at("assimilation")), observations_(whole.json().value("observations", json::array())), o_(o), ranks_(ranks), system_(load_system(o.model)),
-      departing_(o.analysis.empty() ? std::optional<trained_system>() : load_system({o.model.latents, o.analysis, o.model.device, o.model.statistics})) {
+    : chosen_(whole.at("assimilation")), observations_(whole.json().value("observations", json::array())), o_(o), ranks_(ranks),
+      system_(load_system(o.model)), departing_(o.analysis.empty() ? std::optional<trained_system>()
+                                                                   : load_system({o.model.latents, o.analysis, o.model.device, o.model.statistics})) {
   bool const may_depart = o.task == "reanalyse" || o.task == "filter" || o.task == "prior";
   require(may_depart || !system_.takes_background(), "this denoiser draws departures from a background (denoiser.background), with which a ", o.task,
           " cannot begin: give --denoiser one without, and this to cycle's --analysis-denoiser");
-  require(!departing_ || departing_->takes_background(), o.analysis, " was trained without a background (denoiser.background): analyses need no denoiser of their own");
-  require(!departing_ || departing_->step == system_.step, "states are ", system_.step, " hours apart, and ", departing_ ? departing_->step : 0, " in ", o.analysis);
+  require(!departing_ || departing_->takes_background(), o.analysis,
+          " was trained without a background (denoiser.background): analyses need no denoiser of their own");
+  require(!departing_ || departing_->step == system_.step, "states are ", system_.step, " hours apart, and ", departing_ ? departing_->step : 0,
+          " in ", o.analysis);
   require(o.background.empty() || analysing().takes_background(), "--background is given, and no denoiser takes one (denoiser.background)");
   if (!o.data.empty()) data_ = std::make_shared<archive>(o.data, system_.channels);
-  require(!data_ || same(data_->where(), system_.where), "the files have ", text(data_ ? data_->where() : system_.where), ", the model ", text(system_.where));
+  require(!data_ || same(data_->where(), system_.where), "the files have ", text(data_ ? data_->where() : system_.where), ", the model ",
+          text(system_.where));
   scene_ = {system_.where, system_.channels, system_.standard, {}};
   if (auto const c = system_.channels.index_of(sea_temperature); c >= 0 && data_ && !data_->times().empty()) {
     std::vector<float> raw(std::size_t(system_.channels.size() * system_.where.points()));
@@ -139,8 +143,10 @@ session::session(config const& whole, task_options const& o, job const& ranks)
   if (chosen_.get("all_at_once", false)) how_.windows.join = "causal";
   check(how_, system_.length()), check(how_, analysing().length());
   predictions_ = chosen_.get("predictions", system_.length() / 2);
-  require(predictions_ > 0 && predictions_ < system_.length(), "assimilation.predictions is ", predictions_, " in windows of ", system_.length(), " states");
-  for (auto const& [name, file] : {std::pair<char const*, std::string>{"autoencoder", autoencoder_file(o.model.latents)}, {"denoiser", model_file(o.model.model)}})
+  require(predictions_ > 0 && predictions_ < system_.length(), "assimilation.predictions is ", predictions_, " in windows of ", system_.length(),
+          " states");
+  for (auto const& [name, file] :
+       {std::pair<char const*, std::string>{"autoencoder", autoencoder_file(o.model.latents)}, {"denoiser", model_file(o.model.model)}})
     weights_[name] = digest(file);
   if (departing_) weights_["analysis"] = digest(model_file(o.analysis));
 }
@@ -181,14 +187,16 @@ stretch session::kept(fs::path const& folder, index_t member, hours date) const 
   if (o_.dry) return {date - system_.length() * system_.step, at::zeros({system_.length(), system_.tokens(), system_.latents()})};
   auto const all = stored(folder, member);
   auto const n = (date - all.first) / system_.step;
-  require(n > 0 && n <= all.size(), latents_of(folder, member), " ends at ", text(all.first + (all.size() - 1) * system_.step), ", and ", text(date), " is to follow");
+  require(n > 0 && n <= all.size(), latents_of(folder, member), " ends at ", text(all.first + (all.size() - 1) * system_.step), ", and ", text(date),
+          " is to follow");
   return {all.first, all.states.narrow(0, 0, n)};
 }
 
 // What members depart from: those of an earlier run, of which there may be one for all, or files of states.
 std::function<stretch(index_t)> session::background(hours first, index_t states) const {
   if (!analysing().takes_background()) return {};
-  require(!o_.background.empty(), "this denoiser draws departures from a background (denoiser.background), and there is none: --background, the folder of an earlier "
+  require(!o_.background.empty(),
+          "this denoiser draws departures from a background (denoiser.background), and there is none: --background, the folder of an earlier "
           "run or files of states");
   if (o_.dry) return [](index_t) { return stretch{}; };
   fs::path const folder = o_.background.front();
@@ -206,7 +214,8 @@ std::function<stretch(chain const&, index_t, sda::key)> session::beginning(hours
   if (!o_.from.empty()) return [=, this](chain const&, index_t m, sda::key) { return last(kept(o_.from, m, date), states, system_.step); };
   if (start == "full") return [known = encoded(data_, date - states * system_.step, states)](chain const&, index_t, sda::key) { return known; };
   require(start == "observations" || start == "reanalysis", "assimilation.start is ", start, "; full, observations or reanalysis");
-  auto const spin_up = start == "reanalysis" ? states_in("spin_up", system_.length() * system_.step) : states, span = std::max(spin_up, system_.length());
+  auto const spin_up = start == "reanalysis" ? states_in("spin_up", system_.length() * system_.step) : states,
+             span = std::max(spin_up, system_.length());
   return [=, this](chain const& c, index_t, sda::key k) {
     return last(c.joint(date - span * system_.step, span, before(date, spin_up), k.fold(1)), states, system_.step);
   };
@@ -215,7 +224,8 @@ std::function<stretch(chain const&, index_t, sda::key)> session::beginning(hours
 plan session::forecast(hours date) const {
   auto const ahead = states_in("lead", 72), seen = states_in("hours", (system_.length() - predictions_) * system_.step);
   auto const start = chosen_.get("start", "observations");
-  bool const at_once = chosen_.get("all_at_once", false), direct = o_.from.empty() && start == "observations", observes = o_.from.empty() && start != "full";
+  bool const at_once = chosen_.get("all_at_once", false), direct = o_.from.empty() && start == "observations",
+             observes = o_.from.empty() && start != "full";
   plan p{"forecast", date - seen * system_.step, seen + ahead, seen, {}, 1, {}, {}};
   if (observes) p.looked = before(date, direct ? seen : states_in("spin_up", system_.length() * system_.step));
   if (direct && at_once) {
@@ -269,7 +279,8 @@ plan session::planned(hours date) const {
 // What looks, if anything does.
 observing session::instruments(plan const& p) const {
   if (p.looked.size() == 0) return {};
-  if (auto const lost = data_ ? data_->report(p.looked, system_.step) : ""; !lost.empty()) throw sda::error("what instruments look at is not there: " + lost);
+  if (auto const lost = data_ ? data_->report(p.looked, system_.step) : ""; !lost.empty())
+    throw sda::error("what instruments look at is not there: " + lost);
   return observe_by(observations_, scene_, data_ ? state_at([this](hours t) { return truth(t); }) : state_at(), seed().fold(0));
 }
 
@@ -285,10 +296,13 @@ void session::run(plan const& p, fs::path const& folder) const {
   if (o_.dry) {
     estimate all;
     p.draw({system, how_, seen_at, ranks_, predictions_, {}, &all}, 0, seed());
-    if (ranks_.first()) std::printf("%s, %td members of %td states from %s:\n%s", folder.c_str(), count, p.states, text(p.first).c_str(), text(all, product_rate(), count, ranks_.size()).c_str());
+    if (ranks_.first())
+      std::printf("%s, %td members of %td states from %s:\n%s", folder.c_str(), count, p.states, text(p.first).c_str(),
+                  text(all, product_rate(), count, ranks_.size()).c_str());
     return;
   }
-  result_folder const to(folder, count, described(p, seen), {{"command", o_.line}, {"revision", provenance({}, 0, 0).at("revision")}}, o_.resume, ranks_);
+  result_folder const to(folder, count, described(p, seen), {{"command", o_.line}, {"revision", provenance({}, 0, 0).at("revision")}}, o_.resume,
+                         ranks_);
 
   bool const shared = ranks_.size() > 1 && index_t(to.missing().size()) < ranks_.size();  // ranks share windows, else members
   std::vector<index_t> mine;
@@ -330,7 +344,8 @@ void session::write(std::string const& path, state_contents const& as, stretch c
 
 void session::keep(result_folder const& to, plan const& p, index_t member, stretch const& made) const {
   auto const known = last(made, std::min(made.size(), std::max(p.states, system_.length())), system_.step);  // enough to go on from
-  sda::write_tensors(to.latents(member), {{"latents", known.states.contiguous()}}, {{"first", std::to_string(known.first)}, {"weights", weights_.dump()}});
+  sda::write_tensors(to.latents(member), {{"latents", known.states.contiguous()}},
+                     {{"first", std::to_string(known.first)}, {"weights", weights_.dump()}});
   auto as = contents(p, sda::detail::text(p.task, " of the atmosphere, member ", member + 1));
   as.about.push_back({"realization", int(member + 1)});
   write(to.member(member), as, last(made, p.states, system_.step));
@@ -393,7 +408,8 @@ void session::compare(result_folder const& to, plan const& p, observing const& l
     }
     all.push_back(std::move(hour));
   }
-  write_observations(to.file("observations.nc"), all, "observations and what the " + p.task + " shows in their place", o_.line, contents(p, "").about);
+  write_observations(to.file("observations.nc"), all, "observations and what the " + p.task + " shows in their place", o_.line,
+                     contents(p, "").about);
 }
 
 // What decides a member's numbers.
@@ -408,19 +424,20 @@ json session::described(plan const& p, std::map<hours, sight> const& seen) const
   fingerprint of_values;
   for (auto const& [t, s] : seen) {
     count += s.count();
-    of_values.add(std::as_bytes(std::span(s.columns))), of_values.add(std::as_bytes(std::span(s.values))), of_values.add(std::as_bytes(std::span(s.variances)));
+    of_values.add(std::as_bytes(std::span(s.columns))), of_values.add(std::as_bytes(std::span(s.values))),
+        of_values.add(std::as_bytes(std::span(s.variances)));
   }
   json out = {{"task", p.task},
-          {"configuration", configuration()},
-          {"seed", o_.seed},
-          {"from", o_.from},
-          {"weights", weights_},
-          {"first", text(p.first)},
-          {"step", system_.step},
-          {"states", p.states},
-          {"assimilated", p.assimilated},
-          {"lead", (p.states - p.assimilated) * system_.step},
-          {"observations", {{"first", text(p.looked.first)}, {"hours", p.looked.size()}, {"assimilated", count}, {"digest", of_values.words()}}}};
+              {"configuration", configuration()},
+              {"seed", o_.seed},
+              {"from", o_.from},
+              {"weights", weights_},
+              {"first", text(p.first)},
+              {"step", system_.step},
+              {"states", p.states},
+              {"assimilated", p.assimilated},
+              {"lead", (p.states - p.assimilated) * system_.step},
+              {"observations", {{"first", text(p.looked.first)}, {"hours", p.looked.size()}, {"assimilated", count}, {"digest", of_values.words()}}}};
   if (!o_.background.empty()) out["background"] = o_.background;
   return out;
 }
@@ -435,7 +452,8 @@ state_contents session::contents(plan const& p, std::string const& title) const 
 // Analysis and forecast in turn: each analysis continues the one before, member by member, given what was seen since; the forecast
 // from it is what the next one improves: what it departs from, with a denoiser of departures.
 void session::cycle(hours date, fs::path const& folder) const {
-  auto const begun = states_in("hours", system_.length() * system_.step), each = states_in("every", predictions_ * system_.step), ahead = states_in("lead", 72);
+  auto const begun = states_in("hours", system_.length() * system_.step), each = states_in("every", predictions_ * system_.step),
+             ahead = states_in("lead", 72);
   auto const cycles = chosen_.get("cycles", index_t{4});
   auto const place = [&](index_t c) { return folder / text(date + c * each * system_.step); };
   for (index_t c = 0; c < cycles; ++c) {

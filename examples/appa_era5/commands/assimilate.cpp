@@ -2,8 +2,8 @@
 // prior, reanalyse, filter, forecast, persistence, cycle
 #include "assimilate/tasks.hpp"
 
-#include "commands.hpp"
 #include "../../interrupt.hpp"
+#include "commands.hpp"
 
 #include <filesystem>
 #include <memory>
@@ -19,7 +19,9 @@ struct settings {
 
   // An option that stands for a word of the configuration.
   void stands_for(CLI::App& app, std::string const& option, std::string const& key, std::string const& about) {
-    app.add_option_function<std::string>(option, [this, key](std::string const& value) { words.push_back("assimilation." + key + "=" + value); }, about + " (assimilation." + key + ")");
+    app.add_option_function<std::string>(
+        option, [this, key](std::string const& value) { words.push_back("assimilation." + key + "=" + value); },
+        about + " (assimilation." + key + ")");
   }
 };
 
@@ -58,7 +60,9 @@ void sees(CLI::App& app, settings& s) {
   app.add_option("--data", s.task.data, "NetCDF files of states, as names or patterns: what simulated instruments look at")->delimiter(',');
 }
 void departs(CLI::App& app, settings& s) {
-  app.add_option("--background", s.task.background, "what a denoiser of departures (denoiser.background) departs from: the folder of an earlier run, or files of states")->delimiter(',');
+  app.add_option("--background", s.task.background,
+                 "what a denoiser of departures (denoiser.background) departs from: the folder of an earlier run, or files of states")
+      ->delimiter(',');
 }
 void begins(CLI::App& app, settings& s) {
   s.stands_for(app, "--lead", "lead", "hours to predict");
@@ -79,12 +83,15 @@ command const filter("filter", "draws a state given what was observed up to it",
   auto const s = task(app, run, "filter", "the state");
   sees(app, *s), departs(app, *s), s->stands_for(app, "--hours", "hours", "of observations, with the state's own");
 });
-command const forecast("forecast", "draws what follows full states, observations, a reanalysis or an earlier run", [](CLI::App& app, run_options const& run) {
-  auto const s = task(app, run, "forecast", "the first state that is predicted");
-  sees(app, *s), begins(app, *s);
-  s->stands_for(app, "--hours", "hours", "before the date that it begins with");
-  app.add_flag_callback("--all-at-once", [s = s.get()] { s->words.push_back("assimilation.all_at_once=true"); }, "one trajectory of windows that join causally (assimilation.all_at_once)");
-});
+command const forecast("forecast", "draws what follows full states, observations, a reanalysis or an earlier run",
+                       [](CLI::App& app, run_options const& run) {
+                         auto const s = task(app, run, "forecast", "the first state that is predicted");
+                         sees(app, *s), begins(app, *s);
+                         s->stands_for(app, "--hours", "hours", "before the date that it begins with");
+                         app.add_flag_callback(
+                             "--all-at-once", [s = s.get()] { s->words.push_back("assimilation.all_at_once=true"); },
+                             "one trajectory of windows that join causally (assimilation.all_at_once)");
+                       });
 command const persistence("persistence", "repeats the last state before the date", [](CLI::App& app, run_options const& run) {
   auto const s = task(app, run, "persistence", "the first state that is predicted");
   sees(app, *s), begins(app, *s);
@@ -92,7 +99,8 @@ command const persistence("persistence", "repeats the last state before the date
 command const cycle("cycle", "analyses and forecasts in turn, each analysis continuing the one before", [](CLI::App& app, run_options const& run) {
   auto const s = task(app, run, "cycle", "the first state of the first forecast");
   sees(app, *s), departs(app, *s);
-  app.add_option("--analysis-denoiser", s->task.analysis, "one of departures: analyses depart from the forecasts before them, the first from --background, if there is one");
+  app.add_option("--analysis-denoiser", s->task.analysis,
+                 "one of departures: analyses depart from the forecasts before them, the first from --background, if there is one");
   s->stands_for(app, "--lead", "lead", "hours of every forecast");
   s->stands_for(app, "--hours", "hours", "of observations in the first analysis");
   s->stands_for(app, "--every", "every", "hours from one forecast to the next");

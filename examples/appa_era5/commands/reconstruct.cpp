@@ -29,8 +29,9 @@ void reconstruct(settings const& s, run_options const& run) {
   bool const described = about.has("standard.mean");
   sda::require(described || !s.statistics.empty(), file, " does not say how states are standardised: --statistics");
   auto const channels = about.has("data.variables") || described ? channels_of(about) : published_channels();
-  auto const standard = !s.statistics.empty() ? read_statistics(s.statistics, channels)
-                                              : statistics{channels, about.get<std::vector<double>>("standard.mean"), about.get<std::vector<double>>("standard.std")};
+  auto const standard = !s.statistics.empty()
+                          ? read_statistics(s.statistics, channels)
+                          : statistics{channels, about.get<std::vector<double>>("standard.mean"), about.get<std::vector<double>>("standard.std")};
   auto const device = device_of(s.device);
   auto const net = autoencoder_from(about.json());
   load_weights(file, *net);
@@ -40,8 +41,9 @@ void reconstruct(settings const& s, run_options const& run) {
   period const over = parse_period(s.over);
   auto const points = data->where().points();
   std::filesystem::create_directories(std::filesystem::path(s.out) / "members");
-  state_writer out(s.out + "/members/member_001.nc", {.where = data->where(), .channels = channels, .title = "What an autoencoder makes of states",
-                                                      .source = file, .history = run.line});
+  state_writer out(
+      s.out + "/members/member_001.nc",
+      {.where = data->where(), .channels = channels, .title = "What an autoencoder makes of states", .source = file, .history = run.line});
   sda::progress bar("reconstruct", long((over.size() + s.step - 1) / s.step));
   long done = 0;
   for (hours t = over.first; t <= over.last; t += s.step) {
@@ -57,16 +59,17 @@ void reconstruct(settings const& s, run_options const& run) {
   out.commit();
 }
 
-command const reconstruction("reconstruct", "what an autoencoder makes of true states, as a run of one member", [](CLI::App& app, run_options const& run) {
-  auto s = std::make_shared<settings>();
-  app.add_option("--model", s->model, "folder of `appa train-autoencoder`, or a file of weights")->required();
-  app.add_option("--data", s->data, "NetCDF files of true states, as names or patterns")->required()->delimiter(',');
-  app.add_option("--period", s->over, "which hours: 2020, 2020-03, 2020-01-01T06..2020-01-05")->required();
-  app.add_option("--step", s->step, "hours from one state to the next")->check(CLI::PositiveNumber);
-  app.add_option("--out", s->out, "folder to write")->required();
-  app.add_option("--statistics", s->statistics, "file of `appa stats`; none: those that the weights name")->check(CLI::ExistingFile);
-  app.add_option("--device", s->device, "cpu or cuda");
-  app.callback([s, &run] { reconstruct(*s, run); });
-});
+command const reconstruction(
+    "reconstruct", "what an autoencoder makes of true states, as a run of one member", [](CLI::App& app, run_options const& run) {
+      auto s = std::make_shared<settings>();
+      app.add_option("--model", s->model, "folder of `appa train-autoencoder`, or a file of weights")->required();
+      app.add_option("--data", s->data, "NetCDF files of true states, as names or patterns")->required()->delimiter(',');
+      app.add_option("--period", s->over, "which hours: 2020, 2020-03, 2020-01-01T06..2020-01-05")->required();
+      app.add_option("--step", s->step, "hours from one state to the next")->check(CLI::PositiveNumber);
+      app.add_option("--out", s->out, "folder to write")->required();
+      app.add_option("--statistics", s->statistics, "file of `appa stats`; none: those that the weights name")->check(CLI::ExistingFile);
+      app.add_option("--device", s->device, "cpu or cuda");
+      app.callback([s, &run] { reconstruct(*s, run); });
+    });
 
 }  // namespace

@@ -173,7 +173,8 @@ std::shared_ptr<backbone> backbone_from(json const& config) {
   auto const name = part.value("name", "vit");
   require(name.find("vit") != std::string::npos, "backbone.name is ", name, "; a name with vit or graphdit in it, or arch: graphdit");
   require(!divisions, "a vision transformer takes latents in rows and columns, and this autoencoder's lie at the nodes of an icosphere of ",
-          divisions ? divisions->dump() : "", " divisions: it goes with a convolutional autoencoder, or a graph transformer (graphdit) with these latents");
+          divisions ? divisions->dump() : "",
+          " divisions: it goes with a convolutional autoencoder, or a graph transformer (graphdit) with these latents");
   auto o = windows_of<vidit_options>(config);
   option(config, "latent_shape", o.state);
   if (told) o.context_channels = o.state[2];

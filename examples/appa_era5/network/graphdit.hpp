@@ -115,8 +115,8 @@ class graphdit : public backbone {
 
   at::Tensor forward(at::Tensor const& x, at::Tensor const& c, at::Tensor const& dates) const override {
     index_t const nodes = coordinates_.size(0), times = options.blanket_size;
-    sda::require(x.dim() >= 2 && x.numel() == x.size(0) * times * nodes * inputs(), "graphdit: a row of ", c10::str(x.sizes()),
-                 " is no window of ", times, " states of ", nodes, " nodes of ", inputs(), " channels");
+    sda::require(x.dim() >= 2 && x.numel() == x.size(0) * times * nodes * inputs(), "graphdit: a row of ", c10::str(x.sizes()), " is no window of ",
+                 times, " states of ", nodes, " nodes of ", inputs(), " channels");
     sda::require(dates.dim() >= 2 && dates.size(-2) == times, "graphdit: dates ", c10::str(dates.sizes()), " for windows of ", times);
     auto const where = context(dates).to(x.options()).view({-1, times * nodes, 7}), level = (*level_)(c.reshape({-1}));
     auto h = (*in_)(x.reshape({x.size(0), times * nodes, inputs()}));
@@ -138,8 +138,7 @@ class graphdit : public backbone {
   toll denoising() const override {
     index_t const times = options.blanket_size, n = times * coordinates_.size(0);
     toll out{operations_of(*in_, n) + operations_of(*out_, n), 0, 0, options.checkpointing};
-    for (auto const& b : blocks_)
-      out += b->cost(n, everywhere() ? n * n : times * (b->self_edges.size(0) + (times - 1) * b->cross_edges.size(0)));
+    for (auto const& b : blocks_) out += b->cost(n, everywhere() ? n * n : times * (b->self_edges.size(0) + (times - 1) * b->cross_edges.size(0)));
     double const stream = double(n * options.hidden_channels), depth = double(blocks_.size());
     if (options.checkpointing) out.kept = depth * stream + out.kept / depth;
     out.kept += 6 * stream + 6 * double(1 << 23);

@@ -17,23 +17,20 @@ class on_gaussian : public backbone {
  public:
   /// `net` takes cells of twice the `channels` (and those of a background between them), and returns the channels.
   on_gaussian(std::shared_ptr<backbone> net, index_t cells, index_t channels, index_t rank)
-      : channels_(channels), mean_(register_buffer("mean", at::zeros({cells * channels}))),
-        time_(register_buffer("time", at::eye(net->length()))), space_(register_buffer("space", at::eye(cells * channels, rank))),
-        variance_(register_buffer("variance", at::ones({net->length(), rank}))), rest_(register_buffer("rest", at::ones({net->length()}))),
-        net_(register_module("net", std::move(net))) {
+      : channels_(channels), mean_(register_buffer("mean", at::zeros({cells * channels}))), time_(register_buffer("time", at::eye(net->length()))),
+        space_(register_buffer("space", at::eye(cells * channels, rank))), variance_(register_buffer("variance", at::ones({net->length(), rank}))),
+        rest_(register_buffer("rest", at::ones({net->length()}))), net_(register_module("net", std::move(net))) {
     sda::require(0 < rank && rank <= cells * channels, "the Gaussian of ", cells * channels, " numbers of a state cannot have rank ", rank);
   }
 
   at::Tensor forward(at::Tensor const& x, at::Tensor const& c, at::Tensor const& dates) const override {
     auto const told = cells_of(x), own = told.narrow(2, 0, channels_).flatten(1);
-    auto const r = ratio(own, c), from = gaussian(own, r), guess = (own + r * from) * at::rsqrt(r.square() + 1);
+    auto const r = ratio(own, c), from = linear(own, r), guess = (own + r * from) * at::rsqrt(r.square() + 1);
     auto const said = net_->forward(at::cat({told, cells_of(guess)}, 2).flatten(1), c, dates);
     return from + unsaid(r) * said;
   }
   /// The Gaussian's part of it.
-  at::Tensor gaussian(at::Tensor const& x, at::Tensor const& c, at::Tensor const& /*dates*/) const {
-    return gaussian(cells_of(x).narrow(2, 0, channels_).flatten(1), ratio(x, c));
-  }
+  at::Tensor gaussian(at::Tensor const& x, at::Tensor const& c) const { return linear(cells_of(x).narrow(2, 0, channels_).flatten(1), ratio(x, c)); }
 
   index_t length() const override { return net_->length(); }
   toll denoising() const override {
@@ -80,7 +77,7 @@ class on_gaussian : public backbone {
   static at::Tensor ratio(at::Tensor const& x, at::Tensor const& c) {
     return (c.to(at::kDouble) / 10).exp().to(x.options().requires_grad(false)).reshape({-1, 1});
   }
-  at::Tensor gaussian(at::Tensor const& x, at::Tensor const& r) const {
+  at::Tensor linear(at::Tensor const& x, at::Tensor const& r) const {
     auto const each = r.unsqueeze(2), square = each.square(), m = mean_ * at::rsqrt(square + 1);  // [1 or rows, 1, n]
     auto const gain = [&](at::Tensor const& l) { return each * (l - 1) / (l + square); };
     auto const outside = gain(rest_.unsqueeze(1));  // [1 or rows, T, 1]

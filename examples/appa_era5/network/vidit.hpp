@@ -44,8 +44,8 @@ inline double attention_operations_of(vidit_options const& o) {
 /// ... and of all linear maps with it.
 inline double operations_of(vidit_options const& o) {
   double const width = double(o.hid_channels), patch = double(o.patch_size[0] * o.patch_size[1] * o.patch_size[2]), channels = double(o.state[2]);
-  double const maps = patch * (channels + double(o.context_channels) + 4 * double(o.blanket_size)) * width + patch * channels * width + 3 * width * width +
-                      double(o.hid_blocks) * (4 + 2 * double(o.ffn_factor)) * width * width;
+  double const maps = patch * (channels + double(o.context_channels) + 4 * double(o.blanket_size)) * width + patch * channels * width +
+                      3 * width * width + double(o.hid_blocks) * (4 + 2 * double(o.ffn_factor)) * width * width;
   return 2 * tokens_of(o) * maps + attention_operations_of(o);
 }
 
@@ -230,7 +230,8 @@ class vidit : public backbone {
     for (std::size_t i = 0; i < 3; ++i)
       sda::require(o.patch_size[i] > 0 && window[i] > 0 && window[i] % o.patch_size[i] == 0, "vidit: patches of ", o.patch_size[i], " for ",
                    window[i]);
-    sda::require(o.state[2] > 0 && o.context_channels >= 0 && o.hid_channels > 0 && o.hid_channels % 4 == 0, "vidit: ", o.state[2], " channels, ", o.hid_channels, " hidden");
+    sda::require(o.state[2] > 0 && o.context_channels >= 0 && o.hid_channels > 0 && o.hid_channels % 4 == 0, "vidit: ", o.state[2], " channels, ",
+                 o.hid_channels, " hidden");
     sda::require(o.attention_heads > 0 && o.hid_channels % (2 * o.attention_heads) == 0, "vidit: ", o.attention_heads, " heads of a width of ",
                  o.hid_channels);
     sda::require(o.window_size.empty() || o.window_size.size() == 3, "vidit: window_size has ", o.window_size.size(), " numbers, not 3");

@@ -27,7 +27,8 @@ site site_of(sight const& s, std::size_t i, index_t channels, std::vector<place>
   std::map<index_t, double> shares;
   auto const weight = [&](std::size_t k) { return s.weights.empty() ? 1.0 : double(s.weights[i * corners + k]); };
   for (std::size_t k = 0; k < corners; ++k) {
-    sda::require(weight(k) >= 0, "observation ", i, " has a weight of ", weight(k), ": observations with correlated errors are of no place, and cannot be spread out");
+    sda::require(weight(k) >= 0, "observation ", i, " has a weight of ", weight(k),
+                 ": observations with correlated errors are of no place, and cannot be spread out");
     shares[s.columns[i * corners + k] % channels] += weight(k);
   }
   auto const most = std::max_element(shares.begin(), shares.end(), [](auto const& a, auto const& b) { return a.second < b.second; })->first;
@@ -43,7 +44,8 @@ site site_of(sight const& s, std::size_t i, index_t channels, std::vector<place>
     x += weight(k) * std::cos(up) * std::cos(east), y += weight(k) * std::cos(up) * std::sin(east), z += weight(k) * std::sin(up);
   }
   sda::require(corner >= 0, "observation ", i, " has no weight");
-  place const p = different == 0 ? points[std::size_t(corner / channels)] : place{std::atan2(z, std::hypot(x, y)) / degree, std::atan2(y, x) / degree};
+  place const p =
+      different == 0 ? points[std::size_t(corner / channels)] : place{std::atan2(z, std::hypot(x, y)) / degree, std::atan2(y, x) / degree};
   return {most, {p.latitude, std::abs(p.latitude) > 90 - 1e-9 ? 0 : p.longitude}};
 }
 
@@ -63,7 +65,8 @@ std::vector<double> bells(std::vector<place> const& stations, std::vector<place>
 spread_fields spread_out(grid const& where, index_t channels, sight const& seen, std::span<float const> departures, spreading const& how) {
   sda::require(index_t(departures.size()) == seen.count(), departures.size(), " departures of ", seen.count(), " observations");
   auto const points = points_of(where);
-  double const rows_apart = where.height() > 1 ? 180.0 / double(where.height() - 1) : 180, width = how.width > 0 ? how.width : 1.5 * rows_apart * std::numbers::pi / 180 * sda::earth_radius;
+  double const rows_apart = where.height() > 1 ? 180.0 / double(where.height() - 1) : 180,
+               width = how.width > 0 ? how.width : 1.5 * rows_apart * std::numbers::pi / 180 * sda::earth_radius;
 
   struct average {
     double sum = 0, precision = 0;

@@ -42,7 +42,7 @@ TEST_CASE("a search finds what looking at all points finds") {
   for (std::int64_t q = 0; q < std::ssize(queries); ++q)
     for (std::int64_t k = 0; k < std::ssize(keys); ++k)
       if (distance(queries[std::size_t(q)], keys[std::size_t(k)]) <= chord * rounding_slack) expected.push_back({q, k});
-  CHECK((edges_within(queries, keys, chord) == expected));   // glog, where LibTorch has it, would print vectors of anything
+  CHECK((edges_within(queries, keys, chord) == expected));  // glog, where LibTorch has it, would print vectors of anything
 
   auto const nearest = nearest_keys(keys, queries);
   for (std::size_t k = 0; k < keys.size(); ++k)

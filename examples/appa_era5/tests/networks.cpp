@@ -205,6 +205,7 @@ TEST_CASE("options that make no network are errors") {
   CHECK_THROWS_AS(net.forward(at::zeros({1, 95}), at::zeros({1}), some_dates(4)), sda::error);
   CHECK_THROWS_AS(net.forward(at::zeros({1, 96}), at::zeros({1}), some_dates(5)), sda::error);
   CHECK_THROWS_AS((saturation{"soft", 5}(at::zeros({1}))), sda::error);
-  CHECK_THROWS_WITH(autoencoder_from({{"ae", {{"name", "ico1"}, {"context_channels", 1}}}, {"data", {{"grid", "16x9"}, {"context", {"lsm", "tisr"}}}}}),
-                    Catch::Contains("context_channels is 1"));
+  CHECK_THROWS_WITH(
+      autoencoder_from({{"ae", {{"name", "ico1"}, {"context_channels", 1}}}, {"data", {{"grid", "16x9"}, {"context", {"lsm", "tisr"}}}}}),
+      Catch::Contains("context_channels is 1"));
 }

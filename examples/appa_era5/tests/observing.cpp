@@ -47,7 +47,8 @@ observing with(scene const& s, char const* list) { return observe_by(json::parse
 TEST_CASE("values, columns and variances stand in one order: two families, four variances") {
   auto const s = small_scene();
   auto const seen = with(s, R"([{"kind": "stations", "count": 20, "noise": false, "error": {"t2m": 0.1, "sst": 0.2}},
-                                {"kind": "random", "share": 0.2, "noise": false, "channels": ["z"], "error": {"z": 0.3, "z@850": 0.4}}])").assimilated(5);
+                                {"kind": "random", "share": 0.2, "noise": false, "channels": ["z"], "error": {"z": 0.3, "z@850": 0.4}}])")
+                        .assimilated(5);
   double const variances[] = {0.01, 0.04, 0.09, 0.16};
   index_t wrong = 0;
   std::set<index_t> kinds;
@@ -91,7 +92,7 @@ TEST_CASE("errors are drawn from R, anew for every hour and number, the same who
     double const r = std::sqrt(double(seen.variances[i])), e = (seen.values[i] - at0[at]) / r, f = (later.values[i] - at3[at]) / r;
     squares += e * e, product += e * f;
   }
-  double const n = double(seen.count());   // 6336: of standard normal numbers, squares deviate by √2, products by 1
+  double const n = double(seen.count());  // 6336: of standard normal numbers, squares deviate by √2, products by 1
   CHECK(std::abs(squares / n - 1) < 5 * std::sqrt(2 / n));
   CHECK(std::abs(product / n) < 5 / std::sqrt(n));
 
@@ -120,7 +121,7 @@ TEST_CASE("places kept for verification are a share, the same in every hour and 
 TEST_CASE("reports say in units where, what and how well") {
   auto const s = small_scene();
   auto const all = with(s, R"([{"kind": "dense", "noise": false, "units": "physical", "error": {"t2m": 1, "sst": 2, "z": 30}}])").all(2);
-  auto const& last = all.reports.back();   // z@850 at the southern end
+  auto const& last = all.reports.back();  // z@850 at the southern end
   CHECK((last.where.latitude == -90 && last.level == 850 && last.what->short_name == "z" && last.from == 0));
   CHECK(last.error == Approx(30));
   CHECK(last.value == Approx((3 + 0.143 + 2) * 5 + 130));
@@ -160,7 +161,7 @@ TEST_CASE("errors in chains: what is made independent gives the posterior of the
   // (y - A x)ᵀ R⁻¹ (y - A x) and its gradient
   state const d = raw.y - raw.op(x), e = white.y - white.op(x);
   CHECK((d * dense.solve(d)).sum() == Approx((e * white.error.solve(e)).sum()).epsilon(1e-6));
-  CHECK((raw.op.adjoint(dense.solve(d)) - white.op.adjoint(white.error.solve(e))).abs().maxCoeff() < 1e-5);   // sights are floats
+  CHECK((raw.op.adjoint(dense.solve(d)) - white.op.adjoint(white.error.solve(e))).abs().maxCoeff() < 1e-5);  // sights are floats
   observations all{chained, rho, {fate::assimilated, fate::left_out, fate::assimilated, fate::assimilated}, {}};
   CHECK(all.of(fate::assimilated).correlations == std::vector<float>{0, -0.125f, 0});
 }
@@ -193,7 +194,7 @@ TEST_CASE("random columns and stations: fixed or anew each hour, spread over are
   CHECK(moving(0) != moving(9));
   CHECK(std::abs(double(moving(4).size()) - 0.3 * 2112) < 5 * std::sqrt(2112 * 0.21));
   auto const stations = random_stations(s.where, 400, {}, k);
-  index_t north = 0;   // of 30°: a quarter of the area, at most that where points run out
+  index_t north = 0;  // of 30°: a quarter of the area, at most that where points run out
   for (index_t const p : stations) north += p / 64 < 11;
   CHECK(std::set<index_t>(stations.begin(), stations.end()).size() == 400);
   CHECK(std::abs(double(north) - 100) < 5 * std::sqrt(400 * 0.1875));
@@ -212,7 +213,7 @@ TEST_CASE("what was seen at places is spread over fields: exact there, under a m
   CHECK(fields.departures[81] == Approx(1).epsilon(1e-5));
   CHECK(fields.departures[151] == Approx(2.5).epsilon(1e-5));  // by variances: (3 * 2 + 4) / 4
   CHECK(fields.departures[7] == Approx(3).epsilon(1e-5));
-  CHECK(fields.departures[1] == Approx(3).epsilon(1e-5));      // all of the pole is one place
+  CHECK(fields.departures[1] == Approx(3).epsilon(1e-5));  // all of the pole is one place
   CHECK((fields.mask[81] == 1 && fields.mask[151] == 1 && fields.mask[1] == 1));
   CHECK(fields.mask[101] == Approx(fields.mask[103]).epsilon(1e-5));
   CHECK((fields.mask[101] > 0.5f && fields.mask[101] < 1));

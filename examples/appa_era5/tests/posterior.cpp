@@ -180,8 +180,8 @@ TEST_CASE("departures from a background are drawn as a plain prior of their own 
   }
   told.known[1] = s.departures.standardised(seen.known[1] - seen.background[1]);
   for (char const* const join : {"symmetrical", "alternating"}) {
-    auto d = quick("pc", 6);
-    d.windows.join = join;
+    auto d = quick("ddim", 3);
+    d.windows.join = join, d.windows.passes = 1;
     auto const r = draw(plain, first, 6, told, d, key{31}), x = draw(s, first, 6, seen, d, key{31});
     CHECK(at::allclose(x, seen.background + s.departures.restored(r), 1e-3, 1e-3));
   }
@@ -224,7 +224,8 @@ TEST_CASE("on a graph, too, cells take what was seen among their points, and a b
   CHECK(at::isfinite(x).all().item<bool>());
   CHECK(!x.equal(free));
   graphdit_options o;
-  o.icosphere = 0, o.input_channels = 2, o.context_channels = 2, o.blanket_size = 4, o.hidden_channels = 8, o.hidden_blocks = 1, o.mod_features = 8, o.heads = 2;
+  o.icosphere = 0, o.input_channels = 2, o.context_channels = 2, o.blanket_size = 4, o.hidden_channels = 8, o.hidden_blocks = 1, o.mod_features = 8,
+  o.heads = 2;
   o.self_attention_hops = 1;
   graphdit net(o);
   net.initialise(key{37});
@@ -245,7 +246,8 @@ TEST_CASE("weighed particles draw from the posterior, whatever guides them") {
   for (any_denoiser const* guide : {&prior, &wrong}) {
     index_t const n = 150;
     auto draws = at::zeros({n});
-    for (index_t i = 0; i < n; ++i) draws[i] = run_particles({}, levels, prior, *guide, seen, at::zeros({16, 1}), key{40}.fold(std::uint64_t(i)), {})[0][0];
+    for (index_t i = 0; i < n; ++i)
+      draws[i] = run_particles({}, levels, prior, *guide, seen, at::zeros({16, 1}), key{40}.fold(std::uint64_t(i)), {})[0][0];
     CHECK(draws.mean().item<double>() == Approx(1.2).margin(0.15));  // 4 standard errors
     CHECK(draws.var().item<double>() == Approx(0.2).margin(0.1));
   }
@@ -314,7 +316,8 @@ TEST_CASE("the published reanalysis of 24 hours fits into 40 GB, at the publishe
     CHECK(e.memory() > e.weights + 95e6 * 4 * 5);
     INFO(text(e, 1e14, 10, 1));
     // 11 decoded states' worth an evaluation and state, 14 where blocks are made again; about 1 PFLOP an evaluation
-    double const decoder = (checkpointing ? 14 : 11) * 24 * run.space->decoding().maps, denoiser = run.net->denoising().maps + run.net->denoising().attention;
+    double const decoder = (checkpointing ? 14 : 11) * 24 * run.space->decoding().maps,
+                 denoiser = run.net->denoising().maps + run.net->denoising().attention;
     CHECK(e.operations / 96 > decoder + 10 * denoiser);
     CHECK(e.operations / 96 < decoder + 20 * denoiser);
   }

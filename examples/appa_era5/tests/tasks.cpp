@@ -39,18 +39,25 @@ struct small_world {
 
   small_world() {
     at::set_num_threads(1);  // children that are forked have no other threads
-    json const ae = {{"name", "cae_test"}, {"resize", 2}, {"lat_channels", 2}, {"hid_channels", {4, 8}}, {"hid_blocks", {1, 1}}, {"noise_level", 0.01}, {"in_channels", 2}, {"shape", {9, 16}}};
-    json const denoiser = {{"backbone", {{"name", "vit_test"}, {"mod_features", 8}, {"hid_channels", 16}, {"hid_blocks", 1}, {"attention_heads", 2}, {"patch_size", {2, 1, 1}}}},
-                           {"train", {{"blanket_size", 4}}}};
+    json const ae = {{"name", "cae_test"},   {"resize", 2},         {"lat_channels", 2}, {"hid_channels", {4, 8}},
+                     {"hid_blocks", {1, 1}}, {"noise_level", 0.01}, {"in_channels", 2},  {"shape", {9, 16}}};
+    json const denoiser = {
+        {"backbone",
+         {{"name", "vit_test"}, {"mod_features", 8}, {"hid_channels", 16}, {"hid_blocks", 1}, {"attention_heads", 2}, {"patch_size", {2, 1, 1}}}},
+        {"train", {{"blanket_size", 4}}}};
     cae encoder(ae.get<cae_options>());
     encoder.initialise(sda::key{1});
     fs::create_directories(folder / "latents" / "ae"), fs::create_directories(folder / "denoiser");
     sda::write_tensors(folder / "latents" / "ae" / "model.safetensors", sda::state_of(encoder),
-                       provenance({{"data", {{"grid", "16x9"}, {"variables", {"t2m", "msl"}}}}, {"autoencoder", {{"ae", ae}}}, {"standard", {{"mean", {280.0, 101300.0}}, {"std", {5.0, 1000.0}}}}}, 0, 0));
+                       provenance({{"data", {{"grid", "16x9"}, {"variables", {"t2m", "msl"}}}},
+                                   {"autoencoder", {{"ae", ae}}},
+                                   {"standard", {{"mean", {280.0, 101300.0}}, {"std", {5.0, 1000.0}}}}},
+                                  0, 0));
     sda::write_tensors(folder / "latents" / "stats.safetensors", {{"mean", at::zeros({2})}, {"std", at::ones({2})}});
     auto const prior = backbone_from(with_latents({{"denoiser", denoiser}, {"hours", 1}}, encoder.where(), encoder.latents()));
     prior->initialise(sda::key{2});
-    sda::write_tensors(folder / "denoiser" / "model_best.safetensors", sda::state_of(*prior), provenance({{"denoiser", denoiser}, {"hours", 1}}, 0, 0));
+    sda::write_tensors(folder / "denoiser" / "model_best.safetensors", sda::state_of(*prior),
+                       provenance({{"denoiser", denoiser}, {"hours", 1}}, 0, 0));
     auto departing = denoiser;
     departing["background"] = {{"lead", 6}};
     json const told = {{"denoiser", departing}, {"hours", 1}, {"departures", {{"mean", {0.1, -0.1}}, {"std", {0.4, 0.6}}}}};
@@ -85,7 +92,8 @@ config const& asked(std::vector<std::string> const& words = {}) {
   return all.emplace_back(config::parse(R"(
 assimilation: {members: 3, hours: 6, lead: 5, sampler: {steps: 3, corrections: 1}}
 observations: [{kind: stations, count: 20, error: 0.1}, {kind: random, share: 0.1, channels: [msl]}]
-)", words));
+)",
+                                        words));
 }
 
 std::string bytes(fs::path const& path) {
@@ -111,6 +119,24 @@ void check_same(fs::path const& a, fs::path const& b) {
     REQUIRE(y.count(name) == 1);
     CHECK((y.at(name) == text));
   }
+}
+// Runs f in n processes, one after the other, each killed at a random moment before `longest`; how many had not ended by then.
+template <class Time, class F> int killed_at_random(std::uint32_t n, Time longest, sda::key k, F const& f) {
+  int out = 0;
+  for (std::uint32_t i = 0; i < n; ++i) {
+    pid_t const child = ::fork();
+    if (child == 0) {
+      ::close(2);
+      f();
+      ::_exit(0);
+    }
+    std::this_thread::sleep_for(longest * sda::uniform(k, i, 0));
+    ::kill(child, SIGKILL);
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    out += WIFSIGNALED(status);
+  }
+  return out;
 }
 std::vector<float> read(fs::path const& file, hours t) {
   std::vector<float> x(std::size_t(channels.size() * where.points()));
@@ -139,7 +165,8 @@ TEST_CASE("a filter's state is the last of the reanalysis up to it") {
   run_task(asked(), w.options("reanalyse", "all", "2019-01-01T03"), {});
   run_task(asked(), w.options("filter", "last", "2019-01-01T08"), {});
   CHECK(times(w.folder / "last" / "mean.nc") == std::vector<hours>{start + 8});
-  for (auto const* file : {"mean.nc", "spread.nc", "members/member_002.nc"}) CHECK(read(w.folder / "all" / file, start + 8) == read(w.folder / "last" / file, start + 8));
+  for (auto const* file : {"mean.nc", "spread.nc", "members/member_002.nc"})
+    CHECK(read(w.folder / "all" / file, start + 8) == read(w.folder / "last" / file, start + 8));
 }
 
 TEST_CASE("forecasts begin where they were told to and go on as far") {
@@ -177,25 +204,11 @@ TEST_CASE("a cycle killed twenty times at random moments leaves the files of one
   run_task(asked(words), o, {});
   auto const whole = std::chrono::steady_clock::now() - before;
   o.out = (w.folder / "killed").string();
-  int killed = 0;
-  for (std::uint32_t i = 0; i < 20; ++i) {
-    pid_t const child = ::fork();
-    if (child == 0) {
-      ::close(2);
-      run_task(asked(words), o, {});
-      ::_exit(0);
-    }
-    std::this_thread::sleep_for(whole * (0.3 * sda::uniform(sda::key{7}, i, 0)));
-    ::kill(child, SIGKILL);
-    int status = 0;
-    REQUIRE(::waitpid(child, &status, 0) == child);
-    killed += WIFSIGNALED(status);
-  }
+  int const killed = killed_at_random(20, 0.3 * whole, sda::key{7}, [&] { run_task(asked(words), o, {}); });
   CHECK(killed > 0);
   run_task(asked(words), o, {});
   check_same(w.folder / "whole", w.folder / "killed");
-  for (auto const* cycle : {"2019-01-01T10", "2019-01-01T12"})
-    CHECK(times(w.folder / "whole" / cycle / "analysis" / "increments.nc").size() == 2);
+  for (auto const* cycle : {"2019-01-01T10", "2019-01-01T12"}) CHECK(times(w.folder / "whole" / cycle / "analysis" / "increments.nc").size() == 2);
 }
 
 TEST_CASE("a cycle whose analyses depart from forecasts: killed, gone on with, by one worker or two") {
@@ -209,18 +222,7 @@ TEST_CASE("a cycle whose analyses depart from forecasts: killed, gone on with, b
   auto const whole = std::chrono::steady_clock::now() - before;
   CHECK(times(w.folder / "whole" / "2019-01-01T10" / "analysis" / "increments.nc").size() == 2);
   o.out = (w.folder / "killed").string();
-  for (std::uint32_t i = 0; i < 3; ++i) {
-    pid_t const child = ::fork();
-    if (child == 0) {
-      ::close(2);
-      run_task(asked(words), o, {});
-      ::_exit(0);
-    }
-    std::this_thread::sleep_for(whole * (0.6 * sda::uniform(sda::key{8}, i, 0)));
-    ::kill(child, SIGKILL);
-    int status = 0;
-    REQUIRE(::waitpid(child, &status, 0) == child);
-  }
+  killed_at_random(3, 0.6 * whole, sda::key{8}, [&] { run_task(asked(words), o, {}); });
   o.workers = 2;
   run_task(asked(words), o, {});
   check_same(w.folder / "whole", w.folder / "killed");
@@ -288,10 +290,12 @@ TEST_CASE("what cannot be done is said, and nothing is lost") {
 #if defined(APPA_PROGRAM)
 TEST_CASE("two ranks, which share members or windows, write the files of one") {
   small_world const w;
-  for (char const* const word : {"OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "OMPI_MCA_rmaps_base_oversubscribe"}) ::setenv(word, "1", 1);
+  for (char const* const word : {"OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "OMPI_MCA_rmaps_base_oversubscribe"})
+    ::setenv(word, "1", 1);
   auto const made = [&](std::string const& launcher, std::string const& out, std::string const& members) {
-    auto const command = launcher + " " + APPA_PROGRAM + " reanalyse --threads 1 --model " + w.folder.path.string() + " --data " + w.data + " --first 2019-01-01T03 --hours 8 --members " +
-                         members + " --out " + (w.folder / out).string() + " assimilation.sampler.steps=3 'observations=[{kind: stations, count: 20}]' > /dev/null 2>&1";
+    auto const command = launcher + " " + APPA_PROGRAM + " reanalyse --threads 1 --model " + w.folder.path.string() + " --data " + w.data +
+                         " --first 2019-01-01T03 --hours 8 --members " + members + " --out " + (w.folder / out).string() +
+                         " assimilation.sampler.steps=3 'observations=[{kind: stations, count: 20}]' > /dev/null 2>&1";
     INFO(command);
     REQUIRE(std::system(command.c_str()) == 0);
     return w.folder / out;

@@ -41,8 +41,8 @@ void write_weather(std::string const& path, config const& c) {
     for (double const level : {280.0, 101300.0})
       for (index_t i = 0; i < where.height(); ++i)
         for (index_t j = 0; j < where.width(); ++j)
-          fields.push_back(
-              float(level * (1 + 0.06 * std::sin(0.39 * double(i)) + 0.02 * std::cos(0.6 * double(i)) * std::sin(0.39 * double(j) - 0.2 * double(t)))));
+          fields.push_back(float(
+              level * (1 + 0.06 * std::sin(0.39 * double(i)) + 0.02 * std::cos(0.6 * double(i)) * std::sin(0.39 * double(j) - 0.2 * double(t)))));
     out.append(first + t, fields);
   }
   out.commit();
@@ -104,7 +104,8 @@ TEST_CASE("ten steps of each training lead from files to networks, in images or 
   CHECK(trained.at("climatology") == untrained.at("climatology"));
   CHECK(trained.at("climatology") < 1.5);  // a Gaussian cannot do much worse than 1 in these units
 
-  auto const asked = config::parse("{assimilation: {members: 1, hours: 4, sampler: {steps: 2, corrections: 1}}, observations: [{kind: stations, count: 20}]}");
+  auto const asked =
+      config::parse("{assimilation: {members: 1, hours: 4, sampler: {steps: 2, corrections: 1}}, observations: [{kind: stations, count: 20}]}");
   task_options task;
   task.task = "reanalyse", task.model = {(folder / "latents").string(), (folder / "prior").string()}, task.data = {file};
   task.out = (folder / "analysis").string(), task.first = {"2019-01-03T02"}, task.line = "a test";
@@ -147,8 +148,8 @@ TEST_CASE("a denoiser is told a background, on a Gaussian or not: it goes on bit
   sda_test::temporary_folder const folder;
   auto const file = (folder / "era5.nc").string(), stats = (folder / "stats.nc").string(), dump = (folder / "latents").string();
   auto const with = [rank](std::vector<std::string> words) {
-    words.insert(words.end(), {"autoencoder.train.update_steps=2", "denoiser.optim.scheduler=none",
-                               "denoiser.backbone.gaussian_rank=" + std::to_string(rank)});
+    words.insert(words.end(),
+                 {"autoencoder.train.update_steps=2", "denoiser.optim.scheduler=none", "denoiser.backbone.gaussian_rank=" + std::to_string(rank)});
     return config::parse(small_run, words);
   };
   auto const c = with({"denoiser.background={lead: 6, error: 0.5}"});

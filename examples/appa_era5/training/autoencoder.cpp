@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "data/dataset.hpp"
 #include "../../interrupt.hpp"
+#include "data/dataset.hpp"
 #include "network/dates.hpp"
 #include "network/from_config.hpp"
 #include "training/run.hpp"

@@ -95,15 +95,14 @@ struct background {
     if (!folder.empty()) other.emplace(folder, false);
     require(error >= 0 && (lead > 0 || error > 0 || other), "denoiser.background has a lead of ", lead, " h and an error of ", error,
             ": it cannot be the state itself");
-    require(!other || digest(autoencoder_file(folder)) == digest(autoencoder_file(all.folder)), folder.string(), " holds latents of another autoencoder");
+    require(!other || digest(autoencoder_file(folder)) == digest(autoencoder_file(all.folder)), folder.string(),
+            " holds latents of another autoencoder");
     auto const d = plain(whole(begin, length, step)).to(at::kDouble);
     departures = {d.mean(c10::IntArrayRef{0, 1}).to(at::kFloat), (d.var(c10::IntArrayRef{0, 1}, true, false) + added()).sqrt().to(at::kFloat), 0};
   }
 
   latents const& dump() const { return other ? *other : all; }
-  std::vector<index_t> rows(index_t begin, index_t length, int step) const {
-    return dump().rows(all.times[std::size_t(begin)] - lead, length, step);
-  }
+  std::vector<index_t> rows(index_t begin, index_t length, int step) const { return dump().rows(all.times[std::size_t(begin)] - lead, length, step); }
   // Those of some windows whose backgrounds are whole.
   std::vector<index_t> whole(std::vector<index_t> const& begin, index_t length, int step) const {
     std::vector<index_t> out;
@@ -197,9 +196,9 @@ void train_denoiser(config const& whole, training_options const& o, job const& r
   sda::key const k{o.seed};
   auto const schedule = schedule_of(section.at("train"));
   published_weight const weight{section.get("loss.sigma_min_penalty", 0.0)};
-  json const stored = with_latents(
-      {{"data", whole.at("data").json()}, {"denoiser", section.json()}, {"hours", step_hours}, {"ae_noise", all.scale.noise}}, all.where,
-      all.states.size(2));
+  json const stored =
+      with_latents({{"data", whole.at("data").json()}, {"denoiser", section.json()}, {"hours", step_hours}, {"ae_noise", all.scale.noise}}, all.where,
+                   all.states.size(2));
   training_loop loop{o, section, stored, ranks, {}, {}, {}, {}};
   std::vector<std::shared_ptr<backbone>> nets;
   for (int i = 0; i < section.get("train.workers", 1); ++i) {
@@ -274,7 +273,7 @@ void train_denoiser(config const& whole, training_options const& o, job const& r
       w.move_to(device);
       auto const loss = [&](auto const& f) { return loss_of(f, w, noise.to(device), at).template item<double>() * double(at.size()); };
       total += loss(forward_of(*nets.front()));
-      if (based) gaussian += loss([&](auto const&... args) { return based->gaussian(args...); });
+      if (based) gaussian += loss([&](auto const& x, auto const& c, auto const&) { return based->gaussian(x, c); });
     }
     json out = {{"loss", total / double(n)}, {"climatology", reference / double(n)}};
     if (based) out["gaussian"] = gaussian / double(n);

@@ -69,13 +69,14 @@ inline constexpr index_t numbers_at_once = 256;
 inline std::uint8_t gathered_bits(std::uint8_t const* flags) {
   std::uint64_t eight = 0;
   if constexpr (std::endian::native == std::endian::little) memcpy(&eight, flags, 8);
-  else for (unsigned i = 0; i < 8; ++i) eight |= std::uint64_t(flags[i]) << 8 * i;
-  return std::uint8_t(eight * 0x0102040810204080ull >> 56);   // byte i, 8 i bits up, meets the factor's bit 56 - 7 i, and no other product is there
+  else
+    for (unsigned i = 0; i < 8; ++i) eight |= std::uint64_t(flags[i]) << 8 * i;
+  return std::uint8_t(eight * 0x0102040810204080ull >> 56);  // byte i, 8 i bits up, meets the factor's bit 56 - 7 i, and no other product is there
 }
 
 /// normal_quantile of each word, n <= numbers_at_once. Tails (15 % of all) are gathered, worked out together and put back.
 template <class T> void quantiles_of(std::uint32_t const* w, T* z, index_t n) {
-  constexpr index_t whole = 8;   // tails are worked out by so many
+  constexpr index_t whole = 8;  // tails are worked out by so many
   T p[numbers_at_once], tail[numbers_at_once + whole];
   std::uint8_t outside[numbers_at_once + 8];
   for (index_t i = 0; i < n; ++i) {

@@ -14,8 +14,8 @@ struct ienks {
   double tolerance = 1e-3;  // on |Δw| √(N-1): how far a mean still moves, in spreads
   inflation inflate{};
   bool rotate = false;
-  double certainty = 0;     // as enkf_n's; 0: l = 1
-  double most = 1.3;        // l is at most this: a model may not bear members of any width
+  double certainty = 0;  // as enkf_n's; 0: l = 1
+  double most = 1.3;     // l is at most this: a model may not bear members of any width
 
   /// `forecast(e)` gives the ensemble at the time of the observation for an ensemble e at the start of the window, which is
   /// replaced by its analysis. Returns the number of ensemble forecasts made.
