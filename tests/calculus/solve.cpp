@@ -186,6 +186,31 @@ TEST_CASE("improve starts from a guess and keeps an exact one") {
   CHECK((improve(gmres{3}, a, b, x) == x).all());
 }
 
+TEST_CASE("a warm start solves the same system ever better, and a multiple of it at once") {
+  index_t const n = 20;
+  auto const a = product_with(positive_definite(n, key{1}));
+  state const x = normals(2, n, key{2}), b = a(x);
+  warm_start<state, gmres> const solve{gmres{3}};
+  state found = solve(a, b);
+  CHECK((found == gmres{3}(a, b)).all());
+  for (int i = 0; i < 60; ++i) {
+    auto const residual = [&] { return Eigen::VectorXd((a(found) - b).matrix().rowwise().norm()); };
+    Eigen::VectorXd const before = residual();
+    found = solve(a, b);
+    CHECK((residual().array() <= before.array() + 1e-12).all());
+  }
+  CHECK(distance(found, x) < 1e-6);
+  state scaled = b;
+  scaled.row(0) *= 3, scaled.row(1) *= -0.5;
+  auto fresh = solve;  // what the copy is asked does not reach the other
+  found = fresh(a, scaled);
+  CHECK(distance(state(found.row(0)), state(3 * x.row(0))) < 1e-6);
+  CHECK(distance(state(found.row(1)), state(-0.5 * x.row(1))) < 1e-6);
+  CHECK(distance(solve(a, b), x) < 1e-6);
+  CHECK((solve(a, state(b.topRows(1))) == gmres{3}(a, state(b.topRows(1)))).all());  // another number of rows: from the beginning
+  CHECK((warm_start<state, gmres>{gmres{3}}(a, state(state::Zero(2, n))) == 0).all());
+}
+
 TEST_CASE("push_through equals V Aᵀ (R + A V Aᵀ)⁻¹ d") {
   index_t const n = 4, observed = 9;
   state const v = positive_definite(n, key{1}), a = normals(observed, n, key{2}), d = normals(3, observed, key{3});

@@ -19,17 +19,19 @@ namespace {
 struct guidance_cost {
   index_t denoised = 0, denoiser_vjps = 0, decoded = 0, decoder_vjps = 0, decoder_jvps = 0;
   index_t vectors = 0;  // of a solver, as long as there are observations
+  index_t again = 0;    // products of a solver with what it begins at, but for the first evaluation
 };
 guidance_cost cost_of(guidance_options const& o) {
   index_t const n = o.solver == "bicgstab" ? 2 * o.iterations : o.iterations, basis = o.solver == "gmres" ? o.iterations : 4;
   auto const& g = o.name;
   if (g == "none" || g == "diffda") return {};
-  if (g == "mmps") return {0, n + 1, 0, n + 1, n, o.solve_in == "observations" ? basis + 3 : 1};
+  index_t const again = o.warm;
+  if (g == "mmps") return {0, n + 1, 0, n + 1, n, o.solve_in == "observations" ? basis + 3 + again : 1 + again, again};
   if (g == "sda" || g == "dps") return {0, 1, 0, 1, 0, 1};
   if (g == "w2c") return {0, 0, 0, 1, 0, 1};
-  if (g == "pigdm") return {0, 1, 0, n + 1, n, basis + 3};
-  if (g == "tmpd") return {0, 2, 0, n + 1, n, basis + 3};
-  if (g == "jfps" || g == "diffpir") return {0, 0, 0, n + 1, n, o.solve_in == "observations" ? basis + 3 : 1};
+  if (g == "pigdm") return {0, 1, 0, n + 1, n, basis + 3 + again, again};
+  if (g == "tmpd") return {0, 2, 0, n + 1, n, basis + 3 + again, again};
+  if (g == "jfps" || g == "diffpir") return {0, 0, 0, n + 1, n, o.solve_in == "observations" ? basis + 3 + again : 1 + again, again};
   if (g == "daps") return {4, 0, 0, o.iterations + 1, o.iterations, 6};
   index_t const inner = o.optimiser == "gauss_newton" ? 10 : o.optimiser == "gradient_descent" ? 1 : 0;  // products with the Hessian
   return {0, 0, o.iterations, o.iterations * (1 + inner), o.iterations * inner, 3};
@@ -90,7 +92,9 @@ estimate estimate_of(planned_run const& run) {
   auto const share = [&](index_t s) { return s < std::ssize(run.shares) ? run.shares[std::size_t(s)] : 1.0; };
   bool const guided = run.how.guidance.name != "none" && run.how.guidance.name != "diffda", around = run.how.guidance.around == "trajectory";
 
-  bool const anything = !run.known.empty() || looks;
+  bool const anything = !run.known.empty() || looks, gaussian = run.how.guidance.covariance == "gaussian";
+  index_t const again = (runs - 1) * each.again;
+  double spreads = 0;
   estimate e;
   e.windows = std::ssize(windows);
   double weighted_states = 0, most = 0, all = 0, largest = 0;  // states decoded, by operations; observations of a window; of the trajectory
@@ -100,11 +104,13 @@ estimate estimate_of(planned_run const& run) {
       bool const first_time = !around || &w == &windows.front() || s >= windows[std::size_t(&w - windows.data()) - 1].first + size;
       if (!guided || count(s) == 0 || !first_time) continue;
       seen += double(count(s)), weighted_states += share(s), largest = std::max(largest, share(s));
-      e.decoded += runs * (1 + each.decoded), e.decoder_vjps += runs * each.decoder_vjps, e.decoder_jvps += runs * each.decoder_jvps;
+      e.decoded += runs * (1 + each.decoded), e.decoder_vjps += runs * each.decoder_vjps + again, e.decoder_jvps += runs * each.decoder_jvps + again;
     }
     for (auto const s : run.known) seen += w.first <= s && s < w.first + size ? double(numbers) : 0;
     e.denoised += runs * (1 + each.denoised + (particles > 1 && guided ? 1 : 0));  // particles are denoised without guidance, too
-    if (seen > 0 || (around && anything)) e.denoiser_vjps += runs * each.denoiser_vjps;
+    index_t const products = seen > 0 || (around && anything) ? runs * each.denoiser_vjps + (run.how.guidance.name == "mmps" ? again : 0) : 0;
+    if (gaussian) spreads += double(products);
+    else e.denoiser_vjps += products;
     most = around ? most + seen : std::max(most, seen);
   }
   for (index_t s = 0; s < run.states; ++s) {
@@ -118,7 +124,9 @@ estimate estimate_of(planned_run const& run) {
   };  // attention's tiles are made again in any case
   double const states = weighted_states * double(runs), once = space.maps + space.attention;
   e.operations = double(e.denoised) * (net.maps + net.attention) + double(e.denoiser_vjps) * back(net);
-  e.operations += states * (once * double(1 + each.decoded + each.decoder_vjps + 2 * each.decoder_jvps) + back(space) * double(each.decoder_vjps));
+  e.operations += states * (once * double(1 + each.decoded + each.decoder_vjps + 2 * each.decoder_jvps + 3 * each.again) +
+                            back(space) * double(each.decoder_vjps + each.again));
+  if (spreads > 0) e.operations += spreads * gaussian_beneath(*run.net).spreading();
   e.whole_states = run.space->where().on_sphere() && e.decoded > 0;
 
   index_t const mine = (e.windows + run.ranks - 1) / run.ranks;

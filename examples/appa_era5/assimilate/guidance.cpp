@@ -17,20 +17,30 @@ namespace {
 
 using linear_function = std::function<at::Tensor(at::Tensor const&)>;
 
-at::Tensor solve(guidance_options const& o, linear_function const& a, at::Tensor const& b, linear_function const& m) {
-  if (o.solver == "gmres") return sda::gmres{o.iterations, o.tolerance}(a, b, m);
-  if (o.solver == "cg") return sda::cg{o.iterations, o.tolerance}(a, b, m);
-  sda::require(o.solver == "bicgstab", "there is no solver ", o.solver, "; gmres, cg or bicgstab");
-  return sda::bicgstab{o.iterations, o.tolerance}(a, b, m);
-}
-
-/// A solver chosen by name.
-struct any_solver {
+struct named_solver {
   guidance_options o;
 
-  template <class A, class M = sda::identity> at::Tensor operator()(A const& a, at::Tensor const& b, M const& m = {}) const {
-    return solve(o, [&](at::Tensor const& v) { return a(v); }, b, [&](at::Tensor const& v) -> at::Tensor { return m(v); });
+  at::Tensor operator()(linear_function const& a, at::Tensor const& b, linear_function const& m) const {
+    if (o.solver == "gmres") return sda::gmres{o.iterations, o.tolerance}(a, b, m);
+    if (o.solver == "cg") return sda::cg{o.iterations, o.tolerance}(a, b, m);
+    sda::require(o.solver == "bicgstab", "there is no solver ", o.solver, "; gmres, cg or bicgstab");
+    return sda::bicgstab{o.iterations, o.tolerance}(a, b, m);
   }
+};
+
+/// A solver chosen by name, which begins at its last solution or at zero.
+class any_solver {
+ public:
+  explicit any_solver(guidance_options const& o) : cold_{o}, warm_(cold_) {}
+
+  template <class A, class M = sda::identity> at::Tensor operator()(A const& a, at::Tensor const& b, M const& m = {}) const {
+    linear_function const map = [&](at::Tensor const& v) { return a(v); }, inverse = [&](at::Tensor const& v) -> at::Tensor { return m(v); };
+    return cold_.o.warm ? warm_(map, b, inverse) : cold_(map, b, inverse);
+  }
+
+ private:
+  named_solver cold_;
+  sda::warm_start<at::Tensor, named_solver> warm_;
 };
 
 /// 1 / (R + v), where what is seen has at most the variance v = σ²/(α² + σ²) of standardised fields.
@@ -64,7 +74,7 @@ any_denoiser optimised(any_prior const& prior, window_observation const& seen, g
 }  // namespace
 
 any_denoiser guided(any_prior const& prior, window_observation const& seen, guidance_options const& o, sda::key k) {
-  any_solver const solver{o};
+  any_solver const solver(o);
   auto const space = space_of(o);
   if (o.name == "none" || o.name == "diffda" || seen.op.count() == 0) return prior.mean;
   if (o.name == "mmps") return made(sda::mmps{prior, seen, solver, space, by_variance{seen.error.variance(), o.preconditioned}});

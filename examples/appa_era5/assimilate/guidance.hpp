@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include "assimilate/posterior.hpp"
+#include "network/on_gaussian.hpp"
 
 // Denoisers of tensors behind one type each, so that guidances and samplers are compiled once and add up instead of multiplying.
 
@@ -46,6 +47,14 @@ template <class D> any_prior erased(D denoiser, std::shared_ptr<tally> spent = {
                       return at->jvp(v);
                     }};
           }};
+}
+
+/// The linearisation that has the value of `mean`, and for its Jacobian what makes (σ²/α) of it the covariance of a Gaussian.
+inline auto with_spread_of(any_denoiser mean, on_gaussian const& g) {
+  return [mean = std::move(mean), &g](at::Tensor const& x, sda::level l) -> any_prior::local {
+    auto const product = [&g, l](at::Tensor const& u) { return (l.alpha / (l.sigma * l.sigma)) * g.spread(u, l); };
+    return {mean(x, l), product, product};
+  };
 }
 
 /// The prior given what was seen. Levels are those of the run; k is daps's.

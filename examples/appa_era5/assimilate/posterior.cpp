@@ -20,6 +20,7 @@ void from_json(nlohmann::json const& j, drawing& d) {
     auto& o = d.guidance;
     option(g, "name", o.name), option(g, "solver", o.solver), option(g, "solve_in", o.solve_in), option(g, "optimiser", o.optimiser);
     option(g, "iterations", o.iterations), option(g, "tolerance", o.tolerance), option(g, "preconditioned", o.preconditioned);
+    option(g, "warm", o.warm), option(g, "covariance", o.covariance);
     option(g, "gamma", o.gamma), option(g, "zeta", o.zeta), option(g, "lambda", o.lambda), option(g, "rate", o.rate), option(g, "around", o.around);
     option(g, "particles", o.particles), option(g, "resample", o.resample);
     auto& field = o.spread.kriging;
@@ -83,7 +84,9 @@ class task {
   at::Tensor like(index_t states) const { return at::zeros({1, states * system_.numbers()}, at::TensorOptions().device(system_.device)); }
   any_prior prior(index_t state) const {
     auto const b = c_.background.defined() ? c_.background.narrow(0, state, system_.length()).to(system_.device) : at::Tensor();
-    return erased(system_.prior(hour(state), b), spent_);
+    auto out = erased(system_.prior(hour(state), b), spent_);
+    if (d_.guidance.covariance == "gaussian") out.tangent = with_spread_of(out.mean, gaussian_beneath(*system_.net));
+    return out;
   }
 
   /// What is known of `length` states from `state`, with others that are held as `also` says.
@@ -240,6 +243,8 @@ void check(drawing const& d, index_t length) {
   require(d.windows.passes >= 0 && d.windows.held != 0 && 3 * d.windows.held <= length, "alternating windows of ", length,
           " states: ", d.windows.passes, " passes, ", d.windows.held, " states held");
   require(d.guidance.around == "windows" || d.guidance.around == "trajectory", "guidance.around is windows or trajectory, not ", d.guidance.around);
+  require(d.guidance.covariance == "network" || d.guidance.covariance == "gaussian", "guidance.covariance is network or gaussian, not ",
+          d.guidance.covariance);
   require(!alternates || d.guidance.around == "windows", "alternating windows are guided one by one: guidance.around is windows");
   require(!alternates || d.guidance.name != "none", "alternating windows are held by guidance: it cannot be none");
   require(!alternates || d.sampler.name != "repaint", "repaint does not go with alternating windows");

@@ -31,6 +31,9 @@ struct conditions {
 ///                               spread over fields by kriging, encoded, and put in place after each step under a soft mask, which is for a
 ///                               cell the share of channels seen in it (`length`, `neighbours`, `reach`, `nugget`, `width`: spreading)
 ///   none                        the prior alone
+/// `covariance`, of x_0 given x_t: network, which is (σ²/α) the denoiser's Jacobian, or gaussian, that of the Gaussian beneath the network
+/// (denoiser.backbone.gaussian_rank): symmetric, sure where there is much noise, which multiplies whatever is wrong with a Jacobian, and
+/// without a product back through the network. With `warm` a solver begins at what it found at the level before.
 /// With `particles` beyond 1, for the sampler ddpm: each draw is one of so many that sequential Monte Carlo carries along the diffusion
 /// (TDS; Wu et al., 2023), guided as above, weighed by y ~ N(A x̂, R + σ²/(α² + σ²)), and drawn anew when their effective number falls
 /// below the share `resample`. Exact as particles grow, whatever guides; for few observations, else one particle has all the weight.
@@ -39,6 +42,8 @@ struct guidance_options {
   int iterations = 2;
   double tolerance = 0;                                 // of the solver: stops before `iterations`
   bool preconditioned = false;                          // by the observations' own variances
+  bool warm = false;                                    // for one product more at all levels but the first
+  std::string covariance = "network";
   double gamma = 1, zeta = 1, lambda = 8, rate = 0.05;  // gamma far below 1 overshoots where observations are precise
   std::string around = "windows";  // or trajectory: after the windows are joined, when all observations speak to all windows that see them
   index_t particles = 1;

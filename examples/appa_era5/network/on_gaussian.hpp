@@ -3,6 +3,8 @@
 #include "layers.hpp"
 #include "roles.hpp"
 
+#include <sda/calculus/level.hpp>
+
 // What a network of a latent prior need not learn: the Gaussian of windows of T states of n numbers, with a covariance that is diagonal
 // in a basis of time and one of space, C = (Q ⊗ V) Λ (Q ⊗ V)ᵀ + Q diag(rest) Qᵀ ⊗ (1 - V Vᵀ). The denoiser is this Gaussian's
 // posterior mean and what the network adds to it, which is told of it. In Karras's form (latent_prior.hpp), with r = σ / α,
@@ -32,10 +34,19 @@ class on_gaussian : public backbone {
   /// The Gaussian's part of it.
   at::Tensor gaussian(at::Tensor const& x, at::Tensor const& c) const { return linear(cells_of(x).narrow(2, 0, channels_).flatten(1), ratio(x, c)); }
 
+  /// Rows of windows u times the Gaussian's covariance of x_0 given x_t, C r² (C + r²)⁻¹ u.
+  at::Tensor spread(at::Tensor const& u, sda::level l) const {
+    double const r = sda::noise_ratio(l), square = r * r;
+    auto const gain = [&](at::Tensor const& variance) { return variance * square / (variance + square); };
+    return along_basis(u.to(time_.options()).view({u.size(0), time_.size(0), -1}), gain).flatten(1).to(u.options());
+  }
+  /// Operations of that for a row.
+  double spreading() const { return 4 * double(time_.size(0)) * double(space_.numel()); }
+
   index_t length() const override { return net_->length(); }
   toll denoising() const override {
     auto out = net_->denoising();
-    out.maps += 4 * double(time_.size(0)) * double(space_.numel());
+    out.maps += spreading();
     return out;
   }
   void initialise(sda::key k) override { net_->initialise(k); }
@@ -80,10 +91,13 @@ class on_gaussian : public backbone {
   at::Tensor linear(at::Tensor const& x, at::Tensor const& r) const {
     auto const each = r.unsqueeze(2), square = each.square(), m = mean_ * at::rsqrt(square + 1);  // [1 or rows, 1, n]
     auto const gain = [&](at::Tensor const& l) { return each * (l - 1) / (l + square); };
-    auto const outside = gain(rest_.unsqueeze(1));  // [1 or rows, T, 1]
-    auto const modes = at::matmul(time_.t(), x.view({x.size(0), time_.size(0), -1}) - m);
-    auto const inside = at::matmul(modes, space_) * (gain(variance_) - outside);
-    return (at::matmul(time_, outside * modes + at::matmul(inside, space_.t())) + each * m).flatten(1);
+    return (along_basis(x.view({x.size(0), time_.size(0), -1}) - m, gain) + each * m).flatten(1);
+  }
+  // Windows [rows, T, n] with each direction multiplied by f(its variance)
+  template <class F> at::Tensor along_basis(at::Tensor const& x, F const& f) const {
+    auto const outside = f(rest_.unsqueeze(1));  // [1 or rows, T, 1]
+    auto const modes = at::matmul(time_.t(), x), inside = at::matmul(modes, space_) * (f(variance_) - outside);
+    return at::matmul(time_, outside * modes + at::matmul(inside, space_.t()));
   }
   // s, [1 or rows, 1]
   at::Tensor unsaid(at::Tensor const& r) const {
@@ -97,5 +111,12 @@ class on_gaussian : public backbone {
   at::Tensor mean_, time_, space_, variance_, rest_;  // m [n], Q [T, T], V [n, rank], Λ [T, rank], [T]
   std::shared_ptr<backbone> net_;
 };
+
+/// The Gaussian beneath a backbone; sda::error if there is none.
+inline on_gaussian const& gaussian_beneath(backbone const& net) {
+  auto const* const found = dynamic_cast<on_gaussian const*>(&net);
+  sda::require(found, "guidance.covariance is gaussian, and this denoiser was trained without one (denoiser.backbone.gaussian_rank)");
+  return *found;
+}
 
 }  // namespace appa

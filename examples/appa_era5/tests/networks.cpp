@@ -192,6 +192,8 @@ TEST_CASE("on a Gaussian, a network that says nothing is the posterior mean of w
   auto const expected = mean + at::mm(x / alpha - mean, gain.t());
   auto const found = latent_prior{net, at::kCPU, at::kDouble}.at(some_dates(4))(x, {alpha, sigma});
   CHECK((found - expected).abs().max().item<double>() < 2e-5);  // the basis was found in floats
+  auto const spread = (sigma * sigma / (alpha * alpha)) * at::mm(x, gain.t());
+  CHECK((net->spread(x, {alpha, sigma}) - spread).abs().max().item<double>() < 2e-5);
 }
 
 TEST_CASE("options that make no network are errors") {

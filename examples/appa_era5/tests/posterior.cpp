@@ -253,6 +253,36 @@ TEST_CASE("weighed particles draw from the posterior, whatever guides them") {
   }
 }
 
+TEST_CASE("the covariance of the Gaussian beneath a network that says nothing is that network's own; a warm start ends where a cold one does") {
+  auto s = small_system();
+  vidit_options o;
+  o.state = {s.space->where().image[0], s.space->where().image[1], 2};
+  o.blanket_size = 4, o.context_channels = 2, o.patch_size = {2, 3, 3}, o.mod_features = 8, o.hid_channels = 16, o.hid_blocks = 1, o.attention_heads = 2;
+  auto const net = std::make_shared<on_gaussian>(std::make_shared<vidit>(o), s.tokens(), s.latents(), 8);
+  torch::NoGradGuard const off;
+  for (auto const& p : net->parameters()) p.zero_();
+  auto buffers = net->named_buffers();
+  buffers["variance"].copy_(at::linspace(2, 0.2, 4 * 8).view({4, 8})), buffers["rest"].fill_(0.3);
+  s.net = net;
+  auto const c = seen_here_and_there(s, 6);
+  auto const drawn = [&](auto const& change) {
+    auto d = quick("lms", 8);
+    d.guidance.iterations = 40, d.guidance.tolerance = 1e-5;
+    change(d.guidance);
+    auto const spent = std::make_shared<tally>();
+    auto const x = draw(s, first, 6, c, d, key{8}, sda::solo{}, {}, spent);
+    if (d.guidance.covariance == "gaussian") CHECK(spent->denoiser_vjps == 0);
+    return x;
+  };
+  for (auto const* around : {"windows", "trajectory"}) {
+    auto const own = drawn([&](guidance_options& g) { g.around = around; });
+    auto const other = drawn([&](guidance_options& g) { g.around = around, g.covariance = "gaussian"; });
+    auto const warm = drawn([&](guidance_options& g) { g.around = around, g.covariance = "gaussian", g.warm = true; });
+    CHECK((own - other).abs().max().item<double>() < 1e-3);
+    CHECK((own - warm).abs().max().item<double>() < 1e-3);
+  }
+}
+
 TEST_CASE("what cannot be drawn is said") {
   auto const s = small_system();
   auto const refused = [&](auto const& change) {
@@ -264,6 +294,8 @@ TEST_CASE("what cannot be drawn is said") {
   refused([](drawing& d) { d.guidance.solver = "lu"; });
   refused([](drawing& d) { d.guidance.solve_in = "space"; });
   refused([](drawing& d) { d.guidance.around = "all"; });
+  refused([](drawing& d) { d.guidance.covariance = "static"; });
+  refused([](drawing& d) { d.guidance.covariance = "gaussian"; });  // there is none
   refused([](drawing& d) { d.guidance.name = "daps"; });
   refused([](drawing& d) { d.sampler.name = "euler"; });
   refused([](drawing& d) { d.sampler.corrector = "none"; });
@@ -381,6 +413,10 @@ TEST_CASE("what is estimated is what is spent, for every guidance and sampler") 
   }
   run.how = {}, run.how.sampler.steps = 1, run.how.guidance.around = "trajectory";
   compare();
+  for (auto const* name : {"mmps", "tmpd", "jfps"}) {
+    run.how = {}, run.how.sampler.steps = 1, run.how.guidance.name = name, run.how.guidance.warm = true;
+    compare();
+  }
   for (auto const* name : {"mmps", "none"}) {
     run.how = {}, run.how.sampler = {.name = "ddpm", .steps = 2}, run.how.guidance.name = name, run.how.guidance.particles = 3;
     compare();

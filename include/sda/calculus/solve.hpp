@@ -3,6 +3,7 @@
 #include <sda/calculus/solve/bicgstab.hpp>
 #include <sda/calculus/solve/cg.hpp>
 #include <sda/calculus/solve/gmres.hpp>
+#include <sda/calculus/solve/warm_start.hpp>
 
 namespace sda {
 
