@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "experiment.hpp"
 
-#include "sight.hpp"
+#include "prior.hpp"
+#include "runs.hpp"
 
 #include <sda/calculus/schedule.hpp>
 #include <sda/core/progress.hpp>
 #include <sda/guidance/likelihood.hpp>
 #include <sda/guidance/mmps.hpp>
-#include <sda/model/simulate.hpp>
 #include <sda/observation/error_covariance.hpp>
 #include <sda/observation/pointwise.hpp>
 #include <sda/sampler/corrector.hpp>
@@ -28,32 +28,9 @@ constexpr test_case all_cases[]{{"assimilation", 4, 8, 8, coarse_view::of::veloc
                                 {"extrapolation", 3, 4, 8, coarse_view::of::velocity, 0.01, 0.0179},
                                 {"saturation", 3, 4, 12, coarse_view::of::vorticity, 0.05, 0.061}};
 
-// Rows of `length` frames on the attractor: large waves at random, 64 frames of 0.2 before the first.
-states trajectories(experiment const& e, index_t n, index_t length, sda::key k) {
-  sda::kolmogorov_flow const flow({.points = e.points});
-  states x(n, e.points * e.points);
-  sda::lincomb(x, sda::noise{20, k});
-  sda::fourier const f(e.points, e.points);
-  x = sda::detail::through_spectra(f, x, "trajectories", [&](sda::fourier::spectrum& c) {
-    for (std::size_t i = 0; i < c.size(); ++i)
-      if (i == 0 || f.kx(i) > 6 || std::abs(f.ky(i)) > 6) c[i] = 0;
-  });
-  for (int i = 0; i < 64; ++i) x = flow(x);
-  return sda::simulate(flow, x, length, k);
-}
-
-// Overlapping pieces of `frames` of all runs, one a row.
-states pieces(states const& runs, index_t length, index_t frames, index_t stride) {
-  index_t const n = runs.cols() / length, each = (length - frames) / stride + 1;
-  states out(runs.rows() * each, frames * n);
-  for (index_t r = 0; r < runs.rows(); ++r)
-    for (index_t i = 0; i < each; ++i) out.row(r * each + i) = runs.row(r).segment(i * stride * n, frames * n);
-  return out;
-}
-
 double deviation(states const& x) { return std::sqrt(x.square().mean()); }
 
-template <class Prior, class Read> void run_case(experiment const& e, test_case const& c, Prior const& prior, states const& truth, Read const& read, sda::key k) {
+template <class Read> void run_case(experiment const& e, test_case const& c, any_prior const& prior, states const& truth, Read const& read, sda::key k) {
   coarse_view const view({e.points, e.frames, c.every, c.block, c.side * e.points / 64, c.field});
   auto const sight = sda::composed{sda::pointwise{read}, view};
   states y = sight(truth), xi = sda::zeros_like(y);
@@ -92,9 +69,12 @@ void run(experiment const& e) {
   }
   sda::key const k{e.seed};
   index_t const length = 3 * e.frames;
-  auto const prior = sda::homogeneous_gaussian(pieces(trajectories(e, e.runs, length, k.fold(0)), length, e.frames, std::max<index_t>(1, e.frames / 4)), e.frames,
-                                               e.points, e.points);
-  states const truth = trajectories(e, 1, e.frames, k.fold(1));
+  any_prior const prior = [&] {
+    if (!e.weights.empty()) return network_prior(e.weights, e.frames, e.points, e.batch);
+    auto const runs = trajectories(e.points, e.runs, length, k.fold(0));
+    return any_prior(sda::homogeneous_gaussian(pieces(runs, length, e.frames, std::max<index_t>(1, e.frames / 4)), e.frames, e.points, e.points));
+  }();
+  states const truth = trajectories(e.points, 1, e.frames, k.fold(1));
   std::printf("%-14s %8s %9s %9s %10s %10s %10s\n", "", "error", "residual", "SDA's", "rmse", "spread", "climate");
   for (test_case const& c : asked) {
     if (c.field == coarse_view::of::velocity) run_case(e, c, prior, truth, sda::identity_function{}, k.fold(2));

@@ -8,6 +8,8 @@ namespace kolmogorov {
 /// SDA's second experiment (Rozet & Louppe, 2023): what is left of observations after assimilation.
 struct experiment {
   std::string cases = "assimilation,extrapolation,saturation";
+  std::string weights;              // of a network that `train` wrote; none: the Gaussian of waves
+  std::int64_t batch = 0;           // its windows that are evaluated together, 0: all
   std::int64_t points = 64, frames = 32, runs = 16, members = 4;
   std::string guidance = "gamma";   // or mmps
   double gamma = 1e-2;

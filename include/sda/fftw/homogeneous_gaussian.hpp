@@ -57,6 +57,7 @@ class trajectory_waves {
   template <host_doubles S> S operator()(S const& x) const { return turned(space_(x), directions_); }
   template <host_doubles S> S adjoint(S const& c) const { return space_(turned(c, transposed_)); }
   hartley const& space() const { return space_; }
+  std::vector<small_matrix> const& directions() const { return directions_; }
 
  private:
   template <host_doubles S> S turned(S const& x, std::vector<small_matrix> const& by) const {
