@@ -6,10 +6,10 @@
 
 // SDA's local score of 2 k + 1 states of Kolmogorov flow (Rozet & Louppe, 2023): a U-Net on a torus, the frames its channels, and a channel
 // more that shows the forcing. Ours corrects the Gaussian of the window's waves, whose posterior mean ω̂ it is told of with the velocity
-// û that belongs to it, so that even a short training ends at least at the Gaussian. In Karras's form (prior/parametrisation.hpp), with
-// r = σ / α and x of unit variance,
+// û that belongs to it and what that carries away, so that even a short training ends at least at the Gaussian. In Karras's form
+// (prior/parametrisation.hpp), with r = σ / α and x of unit variance,
 //
-//   F(x, c) = F_Gaussian + H V √(λ (r² + 1) / (λ + r²)) Vᵀ Hᵀ net(ω̂, F_Gaussian, 4 û, sin 4 y; c):
+//   F(x, c) = F_Gaussian + H V √(λ (r² + 1) / (λ + r²)) Vᵀ Hᵀ net(ω̂, F_Gaussian, 4 û, û·∇ω̂, sin 4 y; c):
 //
 // what the Gaussian leaves open is how far the network can move each wave, and what it moves has unit variance at most.
 
@@ -117,7 +117,7 @@ class window_network : public torch::nn::Module {
  public:
   explicit window_network(network_shape const& s) : window_network(s, std::make_shared<window_gaussian>(s.window, s.points)) {}
   window_network(network_shape const& s, std::shared_ptr<window_gaussian> g) : shape(checked(s)), gaussian(register_module("gaussian", std::move(g))) {
-    net_ = register_module("net", std::make_shared<unet>(s, 4 * s.window + s.forcing, s.window));
+    net_ = register_module("net", std::make_shared<unet>(s, 5 * s.window + s.forcing, s.window));
   }
 
   at::Tensor forward(at::Tensor const& x, at::Tensor const& c) {
@@ -148,7 +148,7 @@ class window_network : public torch::nn::Module {
   }
   std::vector<at::Tensor> told(at::Tensor const& guess, at::Tensor const& from) const {
     auto const [u, v] = gaussian->velocity(guess);
-    std::vector<at::Tensor> out{guess, from, 4 * u, 4 * v};   // velocities are smaller than ω by the wave number of what is large
+    std::vector<at::Tensor> out{guess, from, 4 * u, 4 * v, gaussian->carried(u, v, guess)};   // u is smaller than ω by the wave number of what is large
     if (shape.forcing) {
       auto const y = at::arange(shape.points, guess.options().requires_grad(false)) * (2 * std::numbers::pi / double(shape.points));
       out.push_back((4 * y).sin().view({1, 1, -1, 1}).expand({guess.size(0), 1, shape.points, shape.points}));

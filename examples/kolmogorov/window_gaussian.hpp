@@ -54,6 +54,9 @@ class window_gaussian : public torch::nn::Module {
     return {at::matmul(slope_, psi), at::matmul(psi, slope_)};   // slopeᵀ = -slope
   }
 
+  /// u ∂x/∂x + v ∂x/∂y of a field x.
+  at::Tensor carried(at::Tensor const& u, at::Tensor const& v, at::Tensor const& x) const { return v * at::matmul(slope_, x) - u * at::matmul(x, slope_); }
+
   /// The mean square error of the Gaussian's own posterior mean at noise r.
   double error(double r) const { return (variance_ * (r * r) / (variance_ + r * r)).mean().item<double>(); }
 
