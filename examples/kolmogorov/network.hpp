@@ -19,8 +19,8 @@ namespace kolmogorov {
 struct network_shape {
   std::int64_t points = 64, window = 5;
   std::int64_t patch = 2;   // points x points that become one pixel of more channels before the first convolution
-  std::vector<std::int64_t> channels{64, 64, 96};
-  std::int64_t blocks = 2, kernel = 3, embedding = 64;
+  std::vector<std::int64_t> channels{32, 48, 64};
+  std::int64_t blocks = 1, kernel = 3, embedding = 64;
   bool forcing = true;
   NLOHMANN_DEFINE_TYPE_INTRUSIVE(network_shape, points, window, patch, channels, blocks, kernel, embedding, forcing)
 };
@@ -32,7 +32,7 @@ class unet : public torch::nn::Module {
  public:
   unet(network_shape const& s, std::int64_t in, std::int64_t out) : shape_(s) {
     namespace nn = torch::nn;
-    auto const &c = s.channels;
+    auto const& c = s.channels;
     auto const area = s.patch * s.patch;
     embed_in_ = register_module("embed_in", nn::Linear(s.embedding, s.embedding));
     embed_out_ = register_module("embed_out", nn::Linear(s.embedding, s.embedding));
@@ -123,7 +123,7 @@ class window_network : public torch::nn::Module {
   at::Tensor forward(at::Tensor const& x, at::Tensor const& c) {
     auto const own = x.reshape({x.size(0), shape.window, shape.points, shape.points});
     auto const r = (4 * c.to(at::kDouble)).exp().to(x.scalar_type()), field_r = r.view({-1, 1, 1, 1}), r2 = r.square();
-    auto const &m = gaussian->mean(), &lambda = gaussian->variance();   // [points², T, 1], against modes [points², T, rows]
+    auto const &m = gaussian->mean(), &lambda = gaussian->variance();   // λ [points², T, 1], modes [points², T, rows]
     auto const size = (field_r.square() + 1).sqrt();
     auto const from = gaussian->fields(r * (lambda - 1) / (lambda + r2) * gaussian->modes(own - m / size)) + field_r / size * m;
     auto const said = net_->forward(at::cat(told((own + field_r * from) / size, from), 1), c);
@@ -137,11 +137,12 @@ class window_network : public torch::nn::Module {
 
  private:
   static network_shape const& checked(network_shape const& s) {
-    auto const coarsest = s.patch << (s.channels.size() - (s.channels.empty() ? 0 : 1));
+    auto const even = [](std::int64_t n) { return n >= 2 && n % 2 == 0; };
     sda::require(s.window >= 1 && s.window % 2 == 1 && s.patch >= 1 && !s.channels.empty() && s.channels.size() < 16 && s.blocks >= 1 && s.kernel >= 1 &&
-                     s.kernel % 2 == 1 && s.embedding >= 2 && s.embedding % 2 == 0 && std::all_of(s.channels.begin(), s.channels.end(), [](auto c) { return c >= 2 && c % 2 == 0; }),
+                     s.kernel % 2 == 1 && even(s.embedding) && std::all_of(s.channels.begin(), s.channels.end(), even),
                  "window network: window ", s.window, " (odd), patch ", s.patch, ", ", s.channels.size(), " widths (even), ", s.blocks, " blocks, kernel ", s.kernel,
                  " (odd), embedding ", s.embedding, " (even)");
+    auto const coarsest = s.patch << (s.channels.size() - 1);
     sda::require(s.points % coarsest == 0 && s.points / coarsest > s.kernel / 2, "window network: ", s.points, " points in patches of ", s.patch, ", halved ",
                  s.channels.size() - 1, " times");
     return s;
