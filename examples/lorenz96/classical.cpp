@@ -116,7 +116,7 @@ estimator iterative(parameters& p, benchmark_task const& task, smoother_settings
   tuned const c = all.of(task.name);
   index_t const size = p.get("members", c.members), lag = p.get("lag", c.lag);
   sda::ienks const filter{.iterations = p.get("iterations", 10), .tolerance = p.get("tolerance", 1e-3), .inflate = inflated(p, c), .rotate = true,
-                          .certainty = p.get("certainty", c.certainty), .most = p.get("most", 1.3)};
+                          .certainty = p.get("certainty", c.certainty), .most = p.get("most", 1.2)};
   sda::require(lag >= 1, "ienks: lag ", lag);
   return [=](scene const& s, key k) {
     state const e = starting(task, s, size, k.fold(0));

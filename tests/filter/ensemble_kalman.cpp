@@ -134,7 +134,7 @@ TEST_CASE("on a linear problem the finite-size iterative smoother is the finite-
   for (double const surprise : {1.0, 30.0}) {
     t.seen.y = sda_test::normals(1, t.p, key{2}) * surprise;
     S e = t.forecast, expected = t.forecast;
-    ienks{.iterations = 5, .tolerance = 1e-8, .certainty = 1}.analyse(e, stay, t.seen, key{});
+    ienks{.iterations = 5, .tolerance = 1e-8, .certainty = 1, .most = 1.3}.analyse(e, stay, t.seen, key{});
     if (surprise == 1) {
       enkf_n{.certainty = 1, .nullity = 0}.analyse(expected, t.seen, key{});
     } else {
@@ -144,6 +144,24 @@ TEST_CASE("on a linear problem the finite-size iterative smoother is the finite-
     }
     CHECK((e - expected).abs().maxCoeff() <= 1e-6);  // the scale is the place of a minimum: good to the root of rounding
   }
+}
+
+TEST_CASE("a step to where the model overflows is taken back: the iterative smoother finds what it finds with a model that bears all") {
+  S const forecast = 0.6 + 0.1 * sda_test::normals(10, 1, key{12});
+  observation const seen{masked<S>(forecast, std::vector<std::int64_t>{0}, 1), S(S::Constant(1, 1, 2)), scalar_error{0.01}};
+  double farthest = 0;
+  auto const cube = [&](S const& e) {
+    farthest = std::max(farthest, e.abs().maxCoeff());
+    return S(e.cube());
+  };
+  auto const brittle = [](S const& e) { return S((e.abs() <= 1.3).select(e.cube(), std::numeric_limits<double>::infinity())); };
+  S free = forecast, bound = forecast;
+  ienks const filter{.iterations = 60, .tolerance = 1e-10};
+  filter.analyse(free, cube, seen, key{});
+  filter.analyse(bound, brittle, seen, key{});
+  CHECK(farthest > 1.3);
+  CHECK(free.maxCoeff() < 1.3);
+  CHECK((free - bound).abs().maxCoeff() <= 1e-6);
 }
 
 // An ensemble smoother is an ensemble filter of trajectories: rows hold past and present, only the present is seen.
