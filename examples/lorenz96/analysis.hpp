@@ -46,6 +46,10 @@ inline void define_analysis(sda::netcdf::writer& out, scene const& s, assimilate
                              {"solver", how.solver},
                              {"iterations", int(how.iterations)},
                              {"gamma", how.gamma},
+                             {"join", how.join},
+                             {"passes", int(how.passes)},
+                             {"held", int(how.held)},
+                             {"held_error", how.held_error},
                              {"finish", int(how.finish)},
                              {"observation_count", double(s.seen.isFinite().count())}})
     out.describe(a);

@@ -28,8 +28,9 @@ smoother gaussian_smoother(smoother_settings const& s, climatology const& climat
   for (index_t a = 0; a < covariance.height; ++a)
     for (index_t b = 0; b < covariance.width; ++b)
       covariance[a][b] = climate.state(b / ring - a / ring, b % ring - a % ring) / (deviation * deviation);
-  any_prior const prior(sda::windowed{plan, sda::gaussian_full(members(members::Zero(1, plan.window_columns())), covariance), sda::solo{}, s.batch});
-  return [=](window_task const& task) { return draw_posterior(s, prior, mean, deviation, task); };
+  auto const window = sda::gaussian_full(members(members::Zero(1, plan.window_columns())), covariance);
+  standardised_prior const prior{any_prior(sda::windowed{plan, window, sda::solo{}, s.batch}), any_prior(window), plan.size, mean, deviation};
+  return [=](window_task const& task) { return draw_posterior(s, prior, task); };
 }
 
 }  // namespace lorenz96

@@ -48,6 +48,10 @@ void smoother_options(CLI::App& app, smoother_settings& s) {
   option("--zeta", s.zeta, "step of dps");
   option("--stride", s.stride, "steps from one network window to the next");
   option("--batch", s.batch, "network windows evaluated together; 0: all");
+  option("--join", s.join, "how windows make a trajectory: together (composed at every level of noise) or forward (one after the other)");
+  option("--passes", s.passes, "of alternating windows over what was drawn: all between strips of held steps anew, given the strips");
+  option("--held", s.held, "steps that a window is given at an end, forward and in passes");
+  option("--held-error", s.held_error, "standard deviation within which it keeps them");
   option("--finish", s.finish, "iterations of weak-constraint Gauss-Newton that finish each sample with the model itself; 0: none");
   option("--model-error", s.model_error, "standard deviation that the finish allows a step of the model");
   option("--device", s.device, "where the network runs: cpu or cuda");

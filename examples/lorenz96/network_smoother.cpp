@@ -48,8 +48,9 @@ smoother network_smoother(smoother_settings const& s, index_t ring, index_t leng
   sda::window_plan const plan{length, ring, size, s.stride};
   plan.check();
   sda::torch_function const net{[net = t.net](at::Tensor const& x, double c) { return net->forward(x, c); }, device};
-  any_prior const prior(sda::windowed{plan, sda::preconditioned{net, t.sigma_data, t.noise_scale}, sda::solo{}, s.batch});
-  return [=](window_task const& task) { return draw_posterior(s, prior, t.mean, t.deviation, task); };
+  sda::preconditioned const window{net, t.sigma_data, t.noise_scale};
+  standardised_prior const prior{any_prior(sda::windowed{plan, window, sda::solo{}, s.batch}), any_prior(window), size, t.mean, t.deviation};
+  return [=](window_task const& task) { return draw_posterior(s, prior, task); };
 }
 
 }  // namespace lorenz96

@@ -8,12 +8,15 @@
 #include <sda/guidance/dps.hpp>
 #include <sda/guidance/likelihood.hpp>
 #include <sda/guidance/mmps.hpp>
+#include <sda/observation/error_covariance.hpp>
+#include <sda/observation/steps.hpp>
 #include <sda/observation/values.hpp>
 #include <sda/sampler/corrector.hpp>
 #include <sda/sampler/heun.hpp>
 #include <sda/sampler/multistep.hpp>
 #include <sda/sampler/sample.hpp>
 #include <sda/sampler/stochastic.hpp>
+#include <sda/trajectory/alternating.hpp>
 
 // From names on a command line to the library's templates.
 
@@ -106,22 +109,89 @@ template <class F> struct of_standardised {
   template <class T> T slope(T const& x) const { return f.slope(T(x * T(deviation) + T(mean))) * T(deviation); }
 };
 
-}  // namespace
+/// Readings of some values, given errors of these variances; a row for each member, or one for all.
+struct reading {
+  any_reading op;
+  S y;
+  std::vector<double> variances;
+};
 
-members draw_posterior(smoother_settings const& s, any_prior const& prior, double mean, double deviation, window_task const& task) {
-  S const like = S::Zero(s.members, task.seen.size());
-  std::vector<std::int64_t> every(std::size_t(like.cols()));
+/// Samples like `like` of what is left of a prior, given readings.
+S sampled(smoother_settings const& s, any_prior const& prior, S const& like, reading const& seen, window_task const& task,
+          std::function<void(index_t)> const& told, sda::key k) {
+  sda::observation const known{seen.op, seen.y, sda::diagonal_error<S>(like, seen.variances)};
+  any_denoiser const posterior = guided_by(s, task.spent ? any_prior(counted{prior, task.spent}) : prior, known);
+  return with_sampler(s, [&](auto const& sampler) {
+    return sda::sample(sampler, posterior, schedule_named(s), s.steps, like, k, [&](index_t step, S const&, sda::level) { told(step); });
+  });
+}
+
+/// What was read of consecutive steps.
+reading read_of(trajectory const& seen, S const& like, standardised_prior const& prior, window_task const& task) {
+  std::vector<std::int64_t> every(std::size_t(seen.size()));
   std::iota(every.begin(), every.end(), std::int64_t{0});
   std::vector<double> const variance(every.size(), task.error * task.error);
-  auto const window = sda::observed(like, like.cols(), {every, {task.seen.data(), every.size()}, variance}, sda::missing::is_dropped);
-  any_reading const read = with_instrument(task.through, [&]<class F>(F const& f) {
-    return any_reading(sda::composed{sda::pointwise{of_standardised<F>{f, mean, deviation}}, window.op});
+  auto const known = sda::observed(like, seen.size(), {every, {seen.data(), every.size()}, variance}, sda::missing::is_dropped);
+  any_reading const op = with_instrument(task.through, [&]<class F>(F const& f) {
+    return any_reading(sda::composed{sda::pointwise{of_standardised<F>{f, prior.mean, prior.deviation}}, known.op});
   });
-  any_denoiser const posterior = guided_by(s, task.spent ? any_prior(counted{prior, task.spent}) : prior, sda::observation{read, window.y, window.error});
-  S const x = with_sampler(s, [&](auto const& sampler) {
-    return sda::sample(sampler, posterior, schedule_named(s), s.steps, like, task.k, [&](index_t step, S const&, sda::level) { task.told(step); });
-  });
-  return x * float(deviation) + float(mean);
+  return {op, known.y, std::vector<double>(std::size_t(known.y.cols()), task.error * task.error)};
+}
+
+/// What a window is drawn from: readings of its steps, but of those that it holds themselves, with little error.
+reading read_of(sda::held_window const& w, S const& x, index_t size, smoother_settings const& s, standardised_prior const& prior,
+                window_task const& task) {
+  index_t const ring = task.seen.cols();
+  double const held = s.held_error / prior.deviation;
+  std::vector<any_reading> ops;
+  std::vector<S> parts;
+  reading out{any_reading(sda::pointwise{sda::identity_function{}}), S(), {}};
+  for (index_t t = 0; t < size; ++t) {
+    bool const holds = w.holds(w.first + t);
+    S const here = x.middleCols(t * ring, ring);
+    reading const one = holds ? reading{out.op, here, std::vector<double>(std::size_t(ring), held * held)}
+                              : read_of(trajectory(task.seen.row(w.first + t)), here, prior, task);
+    ops.push_back(one.op), parts.push_back(holds ? one.y : S(one.y.replicate(x.rows(), 1)));
+    out.variances.insert(out.variances.end(), one.variances.begin(), one.variances.end());
+  }
+  out.y = S(x.rows(), index_t(out.variances.size()));
+  for (index_t t = 0, first = 0; t < size; first += parts[std::size_t(t++)].cols())
+    out.y.middleCols(first, parts[std::size_t(t)].cols()) = parts[std::size_t(t)];
+  out.op = any_reading(sda::steps(ops, ring));
+  return out;
+}
+
+}  // namespace
+
+members draw_posterior(smoother_settings const& s, standardised_prior const& prior, window_task const& task) {
+  index_t const steps = task.seen.rows(), ring = task.seen.cols();
+  sda::require(s.join == "together" || s.join == "forward", "--join ", s.join, ": together or forward");
+  bool const together = s.join == "together", alternates = !together || s.passes > 0;
+  sda::require(!alternates || s.guidance != "none", "--guidance none: windows that are drawn anew are held by guidance");
+  sda::require(s.passes >= 0 && s.held_error > 0, "--passes ", s.passes, ", --held-error ", s.held_error);
+  S const like = S::Zero(s.members, steps * ring);
+
+  sda::alternating_plan const plan{steps, prior.size, s.held};
+  double draws = together ? 1 : 0, done = 0;
+  if (!together) draws += double(plan.forward().size());
+  for (index_t p = 1; p <= s.passes; ++p) draws += double(plan.pass(p).size());
+  auto const told = [&](index_t step) { task.told(index_t((done * double(s.steps) + double(step)) / draws)); };
+
+  auto const redraw = [&](sda::held_window const& w, S const& x, sda::key k) {
+    S const drawn = sampled(s, prior.window, S::Zero(x.rows(), x.cols()), read_of(w, x, plan.size, s, prior, task), task, told, k);
+    ++done;
+    return drawn;
+  };
+  sda::alternating const windows{plan, ring, redraw};
+  S x;
+  if (together) {
+    x = sampled(s, prior.composed, like, read_of(task.seen, like, prior, task), task, told, task.k);
+    ++done;
+    for (index_t p = 1; p <= s.passes; ++p) windows.pass(x, p, task.k.fold(2));
+  } else {
+    x = windows(like, s.passes, task.k.fold(2));
+  }
+  return x * float(prior.deviation) + float(prior.mean);
 }
 
 }  // namespace lorenz96

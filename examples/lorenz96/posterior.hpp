@@ -8,7 +8,14 @@ namespace lorenz96 {
 using any_prior = examples::erased<members, sda::level>;
 using any_reading = examples::erased<members>;
 
-/// Members of one window, in the model's units, given a differentiable prior of standardised windows: (x - mean) / deviation.
-members draw_posterior(smoother_settings const& s, any_prior const& prior, double mean, double deviation, window_task const& task);
+/// A differentiable prior of standardised trajectories, (x - mean) / deviation, made of windows of `size` steps.
+struct standardised_prior {
+  any_prior composed, window;  // of whole trajectories, and of a window alone
+  index_t size;
+  double mean, deviation;
+};
+
+/// Members of one trajectory, in the model's units.
+members draw_posterior(smoother_settings const& s, standardised_prior const& prior, window_task const& task);
 
 }  // namespace lorenz96

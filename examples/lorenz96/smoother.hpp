@@ -27,6 +27,10 @@ struct smoother_settings {
   double zeta = 1;
   index_t stride = 1;
   index_t batch = 0;
+  std::string join = "together";   // windows composed at every level of noise, or forward: drawn whole, one after the other (sda::alternating)
+  index_t passes = 0;              // of alternating windows over what was drawn
+  index_t held = 4;                // steps that one of them is given at an end,
+  double held_error = 0.05;        // and the standard deviation within which it keeps them
   std::string device = "cpu";
   index_t finish = 0;          // iterations with the model itself, 0: the score's samples as they are
   double model_error = 0.01;   // standard deviation that the finish allows a step of the model
@@ -35,8 +39,8 @@ struct smoother_settings {
 inline std::string schedule_names() { return "rectified, log-linear, log-logit, vp-cosine, vp-linear, vp-exponential or rectified-flow"; }
 inline std::string sampler_names() { return "ddim, ddpm, heun, ab2, ab3, exponential2, exponential3 or euler-maruyama"; }
 
-/// What an estimate cost: trajectories of one member through the prior, products with its Jacobian (either way), steps of
-/// one member by the model.
+/// What an estimate cost: trajectories of one member through the prior (of alternating windows: windows), products with its Jacobian
+/// (either way), steps of one member by the model.
 struct effort {
   double network = 0, vjps = 0, model = 0;
 };

@@ -152,6 +152,15 @@ case_finish() {
   awk '$1 == "finished" {finished = $3} $1 == "score" {found = $3} END {exit !(finished < 0.6 * found)}' out.txt || die "$(cat out.txt)"
   fails "--finish 3, --model-error 0" assimilate "${small[@]}" "${gaussian[@]}" --finish 3 --model-error 0 --out a.nc
 }
+# Windows that are drawn whole, given steps of their neighbours, make a trajectory too.
+case_alternating() {
+  local run=(assimilate --ring 20 --length 36 --windows 2 --sites every:2 "${gaussian[@]}" --guidance mmps --iterations 8 --corrections 0)
+  works "${run[@]}" --schedule rectified --join forward --passes 1
+  awk '/^score smoother  / {found = $3} /^climatology/ {climate = $2} END {exit !(found < 0.75 * climate)}' out.txt || die "$(cat out.txt)"
+  fails "--join apart: together or forward" "${run[@]}" --join apart --out a.nc
+  fails "strips of 5 steps in windows of 12" "${run[@]}" --join forward --held 5 --out a.nc
+  fails "are held by guidance" assimilate "${small[@]}" "${gaussian[@]}" --guidance none --passes 1 --out a.nc
+}
 # The same weights serve rings of any size.
 case_any_ring() {
   for ring in 40 4000; do
