@@ -10,7 +10,7 @@ namespace sda {
 namespace detail {
 
 /// x + by: whatever its linearisation is asked comes back.
-template <State X> struct shifted {
+template <State X> struct translation {
   X by;
 
   struct at {
@@ -26,7 +26,7 @@ template <State X> struct shifted {
   }
   at linearize(X const& x) const { return {(*this)(x)}; }
 };
-template <class X> shifted(X) -> shifted<X>;
+template <class X> translation(X) -> translation<X>;
 
 }  // namespace detail
 
@@ -66,7 +66,7 @@ template <class E, class F> struct latent_filter {
     if (!keep_residual) return run(decoder);
     X residual = decoder(z);
     lincomb(residual, term{1.0, e}, term{-1.0, residual});
-    run(composed{detail::shifted{std::move(residual)}, decoder});
+    run(composed{detail::translation{std::move(residual)}, decoder});
   }
 };
 template <class E, class F> latent_filter(E, F) -> latent_filter<E, F>;
