@@ -96,7 +96,7 @@ TEST_CASE("device ranks gather unequal shares, sum and broadcast", "[cuda]") {
 }
 
 TEST_CASE("a world that is not complete, or not one, throws on every rank that came", "[cuda]") {
-  auto const absent = sda_test::on_ranks(2, 3, [](launched const& me) { rendezvous(me, nullptr, 0, 0.3); });
+  auto const absent = sda_test::on_ranks(2, 3, [](launched const& me) { rendezvous(me, nullptr, 0, 1.5); });
   CHECK(absent[0].find("only 2 of 3 ranks came") != std::string::npos);
   char word[8] = "no";
   auto const mismatched = sda_test::on_ranks(2, 2, [&](launched me) {
@@ -118,7 +118,7 @@ TEST_CASE("a rank that is left alone in a call ends with a message", "[cuda]") {
     ncclUniqueId id{};
     ncclGetUniqueId(&id);
     sda_test::on_ranks(2, 2, [&](launched const& me) {
-      auto const world = nccl_communicator(id, me.rank, me.size, 0.3);
+      auto const world = nccl_communicator(id, me.rank, me.size, 1.5);
       auto x = to_device<float>(normals<float>(4, 3, key{1}));
       world.all_gather(x);
       if (me.rank == 0) world.all_reduce(x);  // which the other does not call
@@ -131,7 +131,7 @@ TEST_CASE("a rank that is left alone in a call ends with a message", "[cuda]") {
   int status = 0;
   ::waitpid(child, &status, 0);
   CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 1));
-  CHECK(words.find("rank 0 of 2: nccl: waited 0.3 s in all_reduce: another rank died") != std::string::npos);
+  CHECK(words.find("rank 0 of 2: nccl: waited 1.5 s in all_reduce: another rank died") != std::string::npos);
 }
 #endif
 
