@@ -3,12 +3,12 @@
 #include <sda/filter/ensemble_kalman.hpp>
 #include <sda/observation/error_covariance.hpp>
 #include <sda/observation/masked.hpp>
+#include <sample_moments.hpp>
 #include <sda_test.hpp>
-
-#include <Eigen/Dense>
 
 using namespace sda;
 using S = host_array<double>;
+using sda_test::covariance;
 
 namespace {
 
@@ -19,10 +19,6 @@ localisation everywhere(index_t n, index_t p, double taper = 1) {
     near.first.push_back(std::int64_t(near.observation.size()));
   }
   return near;
-}
-Eigen::MatrixXd covariance(S const& e) {
-  Eigen::MatrixXd const a = (e.rowwise() - e.colwise().mean()).matrix();
-  return a.transpose() * a / double(e.rows() - 1);
 }
 struct problem {
   index_t n = 9;

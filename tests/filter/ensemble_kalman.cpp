@@ -4,11 +4,11 @@
 #include <sda/filter/ienks.hpp>
 #include <sda/observation/error_covariance.hpp>
 #include <sda/observation/masked.hpp>
-
-#include <Eigen/Dense>
+#include <sample_moments.hpp>
 
 using namespace sda;
 using S = host_array<double>;
+using sda_test::covariance;
 
 namespace {
 
@@ -26,10 +26,6 @@ struct problem {
     return c * h.transpose() * (h * c * h.transpose() + r).inverse();
   }
 };
-Eigen::MatrixXd covariance(S const& e) {
-  Eigen::MatrixXd const a = (e.rowwise() - e.colwise().mean()).matrix();
-  return a.transpose() * a / double(e.rows() - 1);
-}
 
 }  // namespace
 

@@ -7,12 +7,13 @@
 #include <sda/observation/error_covariance.hpp>
 #include <sda/observation/linear.hpp>
 #include <sda/observation/masked.hpp>
+#include <sample_moments.hpp>
 #include <sda_test.hpp>
-
-#include <Eigen/Dense>
 
 using namespace sda;
 using S = host_array<double>;
+using sda_test::covariance;
+using sda_test::untapered;
 
 namespace {
 
@@ -72,13 +73,6 @@ struct unbend {
 };
 static_assert(check_encoder<unbend, S>());
 
-struct untapered {
-  double operator()(index_t, index_t) const { return 1; }
-};
-Eigen::MatrixXd covariance(S const& e) {
-  Eigen::MatrixXd const a = (e.rowwise() - e.colwise().mean()).matrix();
-  return a.transpose() * a / double(e.rows() - 1);
-}
 
 }  // namespace
 

@@ -2,22 +2,13 @@
 #include <sda/filter/paired.hpp>
 #include <sda/observation/error_covariance.hpp>
 #include <sda/observation/masked.hpp>
+#include <sample_moments.hpp>
 #include <sda_test.hpp>
-
-#include <Eigen/Dense>
 
 using namespace sda;
 using S = host_array<double>;
-
-namespace {
-struct untapered {
-  double operator()(index_t, index_t) const { return 1; }
-};
-Eigen::MatrixXd covariance(S const& e) {
-  Eigen::MatrixXd const a = (e.rowwise() - e.colwise().mean()).matrix();
-  return a.transpose() * a / double(e.rows() - 1);
-}
-}  // namespace
+using sda_test::covariance;
+using sda_test::untapered;
 
 TEST_CASE("the paired filter has the kalman filter's mean but for the noise it starts from, and tends to its covariance at second order") {
   index_t const n = 5, members = 12;
