@@ -3,9 +3,11 @@
 
 #include <sda/netcdf.hpp>
 
+#include <atomic>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 using namespace sda;
 namespace nc = sda::netcdf;
@@ -94,6 +96,27 @@ TEST_CASE("records appended one by one are the records put at once, and a block 
   CHECK(in.read("time") == std::vector<double>{0, 6, 12, 18, 24});
   CHECK(in.read<float>("mean").size() == 15);
   CHECK(in.read<float>("mean", std::vector<index_t>{2, 0}, std::vector<index_t>{2, 2}) == std::vector<float>{2, 2, 3, 2});
+}
+
+TEST_CASE("threads write and read side by side, each its own files") {
+  folder const tmp;
+  std::atomic<int> right = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&, t] {
+      auto const path = tmp / std::to_string(t).c_str();
+      for (int turn = 0; turn < 30; ++turn) {
+        nc::writer out(path);
+        define_fields(out);
+        for (int r = 0; r < 5; ++r) out.append<float>("mean", std::vector{float(t), float(turn), float(r)});
+        out.commit();
+        nc::reader const in(path);
+        std::vector<float> const last{float(t), float(turn), 4};
+        right += in.read<float>("mean", std::vector<index_t>{4, 0}, std::vector<index_t>{1, 3}) == last && !in.has("nothing");
+      }
+    });
+  for (auto& t : threads) t.join();
+  CHECK(right == 120);
 }
 
 TEST_CASE("a file has its final name only when it is complete") {

@@ -5,7 +5,6 @@
 #include "assimilate/chain.hpp"
 #include "assimilate/results.hpp"
 #include "data/dataset.hpp"
-#include "data/netcdf_lock.hpp"
 #include "data/state_file.hpp"
 #include "observe/observation_file.hpp"
 #include "observe/observing.hpp"

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data/archive.hpp"
 
-#include "data/netcdf_lock.hpp"
-
 #include <glob.h>
 
 #include <algorithm>
@@ -172,7 +170,7 @@ void archive::read(hours first, index_t count, int step, float* out) const {
       }
       block.resize(std::size_t(run * size));
       {
-        std::lock_guard const alone(netcdf_mutex());
+        sda::netcdf::lock const alone;
         auto const& file = opened(p.file);
         std::vector<index_t> places;
         for (int const level : g.levels) places.push_back(place_of_level(file.levels(), level));

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data/cds_writer.hpp"
 
-#include "data/netcdf_lock.hpp"
-
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,7 +12,7 @@ namespace appa {
 namespace {
 
 sda::netcdf::handle create(std::string const& temporary, std::string const& path) {
-  std::lock_guard const alone(netcdf_mutex());
+  sda::netcdf::lock const alone;
   int id = -1;
   sda::netcdf::check(nc_create(temporary.c_str(), NC_CLOBBER | NC_NETCDF4, &id), "cannot write ", path);
   return sda::netcdf::handle(id);
@@ -30,13 +28,13 @@ template <class... T> void cds_writer::check(int status, T const&... what) const
 
 cds_writer::cds_writer(std::string path, cds_contents what)
     : path_(std::move(path)), temporary_(path_ + "." + std::to_string(::getpid()) + ".tmp"), what_(std::move(what)), file_(create(temporary_, path_)) {
-  std::lock_guard const alone(netcdf_mutex());
+  sda::netcdf::lock const alone;
   define();
 }
 
 cds_writer::~cds_writer() {
   if (committed_) return;
-  std::lock_guard const alone(netcdf_mutex());
+  sda::netcdf::lock const alone;
   file_.close();
   std::error_code ignored;
   std::filesystem::remove(temporary_, ignored);
@@ -118,7 +116,7 @@ void cds_writer::append(hours t, std::span<float const> fields) {
   std::size_t const points = height * width;
   sda::require(fields.size() == variables_.size() * n * points, path_, ": ", fields.size(), " numbers for ", variables_.size(), " variables of ", n, " x ", points);
   sda::require(written_ < what_.times, path_, ": more than ", what_.times, " times");
-  std::lock_guard const alone(netcdf_mutex());
+  sda::netcdf::lock const alone;
   std::size_t const at = std::size_t(written_++);
   long long const seconds = t * 3600;
   char const* version = "0001";
@@ -135,7 +133,7 @@ void cds_writer::append(hours t, std::span<float const> fields) {
 
 void cds_writer::commit() {
   sda::require(written_ == what_.times, path_, ": ", written_, " of ", what_.times, " times were written");
-  std::lock_guard const alone(netcdf_mutex());
+  sda::netcdf::lock const alone;
   check(file_.close(), "close");
   std::error_code failure;
   std::filesystem::rename(temporary_, path_, failure);

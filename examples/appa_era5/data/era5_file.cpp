@@ -2,7 +2,6 @@
 #include "data/era5_file.hpp"
 
 #include "data/isolated.hpp"
-#include "data/netcdf_lock.hpp"
 
 #include <algorithm>
 #include <cctype>
@@ -57,19 +56,13 @@ std::string listed(std::vector<std::string> const& words) {
 
 bool era5_file::field::over(axis a) const { return std::find(axes.begin(), axes.end(), a) != axes.end(); }
 
-void era5_file::close_alone::operator()(sda::netcdf::reader* file) const {
-  std::lock_guard const alone(netcdf_mutex());
-  delete file;
-}
-
 era5_file::era5_file(std::string const& path) : path_(path) {
   rehearse(path, [&] { open(); });
   open();
 }
 
 void era5_file::open() {
-  std::lock_guard const alone(netcdf_mutex());
-  file_.reset(new sda::netcdf::reader(url_of(path_)));
+  file_ = std::make_unique<sda::netcdf::reader>(url_of(path_));
   auto const axes = find_axes(*file_);
   find_fields(axes);
   find_grid(axes);
@@ -245,7 +238,6 @@ void era5_file::read(std::string const& variable, index_t first, index_t count, 
           ") of ", times_.size());
   require(member >= 0 && member < members_, path_, ": member ", member, " of ", members_);
   require(!f.over(axis::level) || !levels.empty(), path_, ": ", f.stored, " has levels, and none is asked for");
-  std::lock_guard const alone(netcdf_mutex());
   for (index_t l = 0; l < all_levels;) {   // neighbouring levels are read together
     index_t run = 1;
     index_t const from = levels.empty() ? 0 : levels[std::size_t(l)];

@@ -51,12 +51,8 @@ class era5_file {
     index_t first_time, times, first_level, levels, member, version;
   };
 
-  struct close_alone {
-    void operator()(sda::netcdf::reader* file) const;
-  };
-
   std::string path_;
-  std::unique_ptr<sda::netcdf::reader, close_alone> file_;
+  std::unique_ptr<sda::netcdf::reader> file_;
   grid grid_;
   std::vector<hours> times_;
   std::vector<double> levels_;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data/isolated.hpp"
 
-#include "data/netcdf_lock.hpp"
-
 #include <sda/core/error.hpp>
+#include <sda/netcdf/lock.hpp>
 
+#include <poll.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,10 +15,11 @@
 #include <csignal>
 #include <cstring>
 #include <exception>
-#include <filesystem>
 #include <fstream>
-#include <memory>
+#include <mutex>
+#include <set>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 namespace appa {
@@ -37,10 +39,12 @@ bool write_all(int to, void const* from, std::size_t bytes) {
   }
   return true;
 }
-// Reads as much as there is, up to `bytes`.
-std::size_t read_some(int from, void* to, std::size_t bytes) {
+// Reads as much as there is, up to `bytes`, and as comes without a pause of so many seconds.
+std::size_t read_some(int from, void* to, std::size_t bytes, int seconds) {
   std::size_t done = 0;
   while (done < bytes) {
+    pollfd here{from, POLLIN, 0};
+    if (::poll(&here, 1, seconds * 1000) == 0) break;
     auto const n = ::read(from, static_cast<char*>(to) + done, bytes - done);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) break;
@@ -73,24 +77,24 @@ void isolated::output::put(void const* from, std::size_t bytes) const {
   allow(seconds_);
 }
 
-isolated::isolated(std::string what, int seconds, std::function<void(output const&)> const& work) : what_(std::move(what)) {
+isolated::isolated(std::string what, int seconds, std::function<void(output const&)> const& work)
+    : what_(std::move(what)), patience_(10 * seconds) {
   int numbers[2], words[2];
+  sda::netcdf::lock const alone;  // a child has this thread only: no other may be inside of NetCDF, and no other child may have the pipes
   require(::pipe(numbers) == 0, what_, ": ", std::strerror(errno));
   require(::pipe(words) == 0, what_, ": ", std::strerror(errno));
-  netcdf_mutex().lock();  // a child has this thread alone: no other may be inside of NetCDF
   child_ = ::fork();
   if (child_ == 0) {
-    std::construct_at(&netcdf_mutex());  // its owner is known by the number of a thread, which the child's is not
+    sda::netcdf::lock::renew();
     ::close(numbers[0]), ::close(words[0]);
     try {
       work(output(numbers[1], seconds));
     } catch (std::exception const& e) { write_all(words[1], e.what(), std::strlen(e.what())); }
     ::_exit(0);
   }
-  netcdf_mutex().unlock();
-  require(child_ >= 0, what_, ": ", std::strerror(errno));
   ::close(numbers[1]), ::close(words[1]);
   from_ = numbers[0], complaints_ = words[0];
+  require(child_ >= 0, what_, ": ", std::strerror(errno));
 }
 
 isolated::~isolated() {
@@ -99,14 +103,18 @@ isolated::~isolated() {
 }
 
 void isolated::get(void* to, std::size_t bytes) {
-  if (read_some(from_, to, bytes) != bytes) complain();
+  if (read_some(from_, to, bytes, patience_) != bytes) complain();
 }
 
 void isolated::complain() {
+  pollfd gone{from_, 0, 0};
+  bool const silent = ::poll(&gone, 1, 0) == 0;
+  if (silent) ::kill(child_, SIGKILL);
   std::string words(4096, '\0');
-  words.resize(read_some(complaints_, words.data(), words.size()));
+  words.resize(read_some(complaints_, words.data(), words.size(), patience_));
   int status = 0;
   ::waitpid(std::exchange(child_, -1), &status, 0);
+  require(!silent, what_, ": the process that reads it said nothing for ", patience_, " s");
   if (!words.empty()) throw sda::error(words);
   if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU) throw sda::error(what_ + ": the library that reads it does not come to an end");
   if (WIFSIGNALED(status)) throw sda::error(what_ + ": the library that reads it crashed (" + ::strsignal(WTERMSIG(status)) + ")");
@@ -114,14 +122,26 @@ void isolated::complain() {
 }
 
 void rehearse(std::string const& path, std::function<void()> const& read) {
+  struct stat now {};
+  if (::stat(path.c_str(), &now) == 0 && S_ISDIR(now.st_mode)) return;
   char magic[3]{};
   std::ifstream(path, std::ios::binary).read(magic, 3);
-  if (std::string_view(magic, 3) == "CDF" || std::filesystem::is_directory(path)) return;
+  if (std::string_view(magic, 3) == "CDF") return;
+  using mark = std::tuple<dev_t, ino_t, off_t, time_t, long>;
+  static std::mutex alone;
+  static std::set<mark> sound;  // a child costs a copy of this process's page tables: one a file is enough
+  mark const here{now.st_dev, now.st_ino, now.st_size, now.st_mtim.tv_sec, now.st_mtim.tv_nsec};
+  {
+    std::lock_guard const one(alone);
+    if (sound.count(here)) return;
+  }
   isolated first("cannot read " + path, 60, [&](isolated::output const& out) {
     read();
     out.put(magic, 1);
   });
   first.get(magic, 1);
+  std::lock_guard const one(alone);
+  sound.insert(here);
 }
 
 }  // namespace appa

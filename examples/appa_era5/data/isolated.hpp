@@ -15,7 +15,8 @@ class isolated {
   /// The child's end.
   class output {
    public:
-    /// Bytes for the parent. From one call to the next the child may use so many seconds of the processor as `isolated` was given.
+    /// Bytes for the parent. From one call to the next the child may use so many seconds of the processor as `isolated` was given, and
+    /// ten times as many of the clock.
     void put(void const* from, std::size_t bytes) const;
 
    private:
@@ -34,6 +35,7 @@ class isolated {
 
  private:
   std::string what_;
+  int patience_;
   pid_t child_ = -1;
   int from_ = -1, complaints_ = -1;
 
@@ -41,7 +43,7 @@ class isolated {
 };
 
 /// Reads a file, or what may fail of it, a first time in a process of its own, if it is HDF5's or of an unknown kind: the claims of
-/// netCDF-3 are checked by sda::netcdf::reader.
+/// netCDF-3 are checked by sda::netcdf::reader. What was read so once is not again, until it is written to.
 void rehearse(std::string const& path, std::function<void()> const& read);
 
 }  // namespace appa

@@ -2,7 +2,6 @@
 #include "data/state_file.hpp"
 
 #include "data/archive.hpp"
-#include "data/netcdf_lock.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -31,20 +30,11 @@ sda::netcdf::attributes attributes_of(variable const& v, quantity what) {
 
 }  // namespace
 
-state_writer::state_writer(std::string const& path, state_contents what) : what_(std::move(what)) {
-  std::lock_guard const alone(netcdf_mutex());
-  file_ = std::make_unique<sda::netcdf::writer>(path);
-  define();
-}
-
-state_writer::~state_writer() {
-  std::lock_guard const alone(netcdf_mutex());
-  file_.reset();
-}
+state_writer::state_writer(std::string const& path, state_contents what) : what_(std::move(what)), file_(path) { define(); }
 
 void state_writer::define() {
   grid const& g = what_.where;
-  auto& f = *file_;
+  auto& f = file_;
   for (auto const& a : sda::netcdf::attributes{{"Conventions", "CF-1.8"}, {"title", what_.title}, {"source", what_.source}, {"history", what_.history}})
     f.describe(a);
   for (auto const& a : what_.about) f.describe(a);
@@ -75,26 +65,22 @@ void state_writer::define() {
 void state_writer::append(hours t, std::span<float const> state) {
   auto const points = std::size_t(what_.where.points());
   require(state.size() == points * std::size_t(what_.channels.size()), "a state of ", state.size(), " numbers, not of ", what_.channels.size(), " channels x ", points, " points");
-  std::lock_guard const alone(netcdf_mutex());
-  file_->append("time", std::vector{double(t)});
+  file_.append("time", std::vector{double(t)});
   std::size_t at = 0;
   auto const next = [&](std::string const& name, std::size_t fields) {
     auto const values = state.subspan(at, fields * points);
     at += values.size();
-    if (name != "sea_surface_temperature" || what_.sea.empty()) return file_->append(variable_of(name).short_name, values);
+    if (name != "sea_surface_temperature" || what_.sea.empty()) return file_.append(variable_of(name).short_name, values);
     std::vector<float> wet(values.begin(), values.end());
     for (std::size_t p = 0; p < points; ++p)
       if (!what_.sea[p]) wet[p] = std::numeric_limits<float>::quiet_NaN();
-    file_->append(variable_of(name).short_name, wet);
+    file_.append(variable_of(name).short_name, wet);
   };
   for (auto const& name : what_.channels.surface) next(name, 1);
   for (auto const& name : what_.channels.atmosphere) next(name, what_.channels.levels.size());
 }
 
-void state_writer::commit() {
-  std::lock_guard const alone(netcdf_mutex());
-  file_->commit();
-}
+void state_writer::commit() { file_.commit(); }
 
 void write_mean_and_spread(std::vector<std::string> const& members, std::string const& mean, std::string const& spread, state_contents const& as, double memory) {
   require(!members.empty(), "the mean of no members");

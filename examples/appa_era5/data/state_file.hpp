@@ -32,8 +32,6 @@ struct state_contents {
 class state_writer {
  public:
   state_writer(std::string const& path, state_contents what);
-  ~state_writer();
-  state_writer(state_writer const&) = delete;
 
   /// The next state: channels x points numbers.
   void append(hours t, std::span<float const> state);
@@ -41,7 +39,7 @@ class state_writer {
 
  private:
   state_contents what_;
-  std::unique_ptr<sda::netcdf::writer> file_;
+  sda::netcdf::writer file_;
 
   void define();
 };

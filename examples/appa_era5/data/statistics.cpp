@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data/statistics.hpp"
 
-#include "data/netcdf_lock.hpp"
-
 #include <sda/core/parallel.hpp>
 
 #include <algorithm>
@@ -94,7 +92,6 @@ statistics compute_statistics(archive const& data, statistics_options const& o) 
 }
 
 void write_statistics(std::string const& path, statistics const& s, std::string const& source, std::string const& command) {
-  std::lock_guard const alone(netcdf_mutex());
   sda::netcdf::writer out(path);
   out.provenance("Means and standard deviations of channels", source, command);
   index_t const n = index_t(s.channels.levels.size());
@@ -119,7 +116,6 @@ void write_statistics(std::string const& path, statistics const& s, std::string 
 }
 
 statistics read_statistics(std::string const& path, channel_set const& channels) {
-  std::lock_guard const alone(netcdf_mutex());
   sda::netcdf::reader const in(path);
   statistics s{channels, {}, {}};
   std::vector<double> const levels = in.has("level") ? in.read("level") : std::vector<double>{};

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "evaluate/report.hpp"
 
-#include "data/netcdf_lock.hpp"
-
 #include <sda/core/pending_file.hpp>
 #include <sda/netcdf.hpp>
 
@@ -115,7 +113,6 @@ json describe(std::span<evaluation const> methods, channel_set const& channels, 
 }
 
 void write_scores(std::filesystem::path const& path, evaluation const& e, channel_set const& channels, report_words const& words) {
-  std::lock_guard const alone(netcdf_mutex());
   sda::netcdf::writer out(path.string());
   auto const& s = e.scores;
   std::string names, regions;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "observe/observation_file.hpp"
 
-#include "data/netcdf_lock.hpp"
-
 #include <sda/core/parallel.hpp>
 #include <sda/netcdf/writer.hpp>
 
@@ -48,7 +46,6 @@ std::vector<variable const*> listed_variables() {
 
 void write_observations(std::string const& path, std::span<observed_hour const> all, std::string const& title, std::string const& history,
                         sda::netcdf::attributes const& about) {
-  std::lock_guard const alone(netcdf_mutex());
   auto const variables = listed_variables();
   std::vector<int> numbers;
   std::string names, units;

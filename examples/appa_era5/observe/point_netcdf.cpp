@@ -3,7 +3,6 @@
 
 #include "data/axes.hpp"
 #include "data/isolated.hpp"
-#include "data/netcdf_lock.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -235,7 +234,6 @@ class samples {
 }  // namespace
 
 point_file points_of_netcdf(std::string const& path, int from) {
-  std::lock_guard const alone(netcdf_mutex());
   rehearse(path, [&] { samples(path, from).read(); });
   return samples(path, from).read();
 }

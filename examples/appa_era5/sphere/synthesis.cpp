@@ -2,7 +2,6 @@
 #include "sphere/synthesis.hpp"
 
 #include "data/cds_writer.hpp"
-#include "data/netcdf_lock.hpp"
 
 #include <sda/core/error.hpp>
 #include <sda/core/parallel.hpp>
@@ -28,7 +27,6 @@ std::string fingerprint(synthesis_settings const& s) {
 }
 
 void save(atmosphere const& model, std::string const& path, synthesis_settings const& s) {
-  std::lock_guard const alone(netcdf_mutex());
   sda::netcdf::writer out(path);
   auto const& x = model.state();
   out.provenance("Memory of appa synthesize", about, s.command);
@@ -42,7 +40,6 @@ void save(atmosphere const& model, std::string const& path, synthesis_settings c
 }
 
 void restore(atmosphere& model, std::string const& path, synthesis_settings const& s) {
-  std::lock_guard const alone(netcdf_mutex());
   sda::netcdf::reader const in(path);
   require(in.text("", "run") == fingerprint(s), path, " belongs to another run (", in.text("", "run").value_or("unknown"), "), not to ", fingerprint(s),
           "; choose another folder, or remove it");

@@ -6,14 +6,17 @@
 #include "torch_zip.hpp"
 #include "weights/state_dict.hpp"
 
+#include <sda/core/random.hpp>
+#include <sda/netcdf.hpp>
+#include <temporary.hpp>
+
+#include <unistd.h>
+
 #include <array>
 #include <atomic>
 #include <csignal>
 #include <fstream>
 #include <functional>
-#include <sda/core/random.hpp>
-#include <sda/netcdf.hpp>
-#include <temporary.hpp>
 
 using namespace appa;
 using namespace appa_test;
@@ -212,5 +215,6 @@ TEST_CASE("work in a process of its own gives its numbers, or is an error if it 
                       for (std::atomic<int> n = 0;;) ++n;
                     }),
                     "cannot read it: the library that reads it does not come to an end");
+  CHECK_THROWS_WITH(run([&](out const& to) { to.put(&two, sizeof two), ::pause(); }), Catch::Contains("cannot read it: the process that reads it said nothing for 10 s"));
   run([&](out const& to) { to.put(&two, sizeof two), to.put(&three, sizeof three), to.put(&x, sizeof x); });  // more than is read
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include <sda/core/config.hpp>
 #include <sda/core/error.hpp>
+#include <sda/netcdf/lock.hpp>
 
 #include <netcdf.h>
 
@@ -62,10 +63,13 @@ class handle {
   handle(handle&& other) noexcept : id_(std::exchange(other.id_, -1)) {}
   handle& operator=(handle&&) = delete;
   ~handle() {
-    if (id_ >= 0) nc_close(id_);
+    if (id_ >= 0) close();
   }
   operator int() const { return id_; }
-  int close() { return nc_close(std::exchange(id_, -1)); }
+  int close() {
+    lock const alone;
+    return nc_close(std::exchange(id_, -1));
+  }
 
  private:
   int id_;

@@ -21,6 +21,7 @@ class reader {
   std::string const& path() const { return path_; }
 
   std::vector<std::string> variables() const {
+    lock const alone;
     int n = 0;
     netcdf::check(nc_inq_nvars(file_, &n), path_);
     std::vector<std::string> names;
@@ -28,11 +29,13 @@ class reader {
     return names;
   }
   bool has(std::string const& variable) const {
+    lock const alone;
     int v;
     return nc_inq_varid(file_, variable.c_str(), &v) == NC_NOERR;
   }
   /// The dimensions of a variable, slowest first; none for a scalar.
   std::vector<dimension> dimensions(std::string const& variable) const {
+    lock const alone;
     int const v = find(variable);
     int n = 0, ids[NC_MAX_VAR_DIMS];
     check(nc_inq_var(file_, v, nullptr, nullptr, &n, ids, nullptr), variable);
@@ -48,6 +51,7 @@ class reader {
 
   /// Names of a variable's attributes; of the file's own for "".
   std::vector<std::string> attribute_names(std::string const& variable) const {
+    lock const alone;
     int const v = variable.empty() ? NC_GLOBAL : find(variable);
     int n = 0;
     check(v == NC_GLOBAL ? nc_inq_natts(file_, &n) : nc_inq_varnatts(file_, v, &n), variable);
@@ -61,6 +65,7 @@ class reader {
   }
   /// A text attribute of a variable ("" names the file itself), if there is one.
   std::optional<std::string> text(std::string const& variable, std::string const& name) const {
+    lock const alone;
     auto const [v, type, length] = find_attribute(variable, name);
     if (type == NC_STRING && length > 0) {
       std::vector<char*> strings(length);
@@ -76,6 +81,7 @@ class reader {
   }
   /// The numbers of an attribute; none if it is absent or text.
   std::vector<double> numbers(std::string const& variable, std::string const& name) const {
+    lock const alone;
     auto const [v, type, length] = find_attribute(variable, name);
     if (!is_number(type)) return {};
     std::vector<double> out(length);
@@ -96,6 +102,7 @@ class reader {
   /// The block of `count` elements from `start` along each dimension.
   template <std::floating_point T = double>
   std::vector<T> read(std::string const& variable, std::span<index_t const> start, std::span<index_t const> count) const {
+    lock const alone;
     auto const shape = dimensions(variable);
     require(start.size() == shape.size() && count.size() == shape.size(), where(variable), ": a block of ", start.size(), " and ", count.size(),
             " numbers for ", shape.size(), " dimensions");
@@ -133,6 +140,7 @@ class reader {
 
   static handle open(std::string const& path) {
     check_classic(path);
+    lock const alone;
     int id = -1;
     int const status = nc_open(path.c_str(), NC_NOWRITE, &id);
     if (status != NC_NOERR) {

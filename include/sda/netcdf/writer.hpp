@@ -36,6 +36,7 @@ class writer {
 
   void dimension(std::string const& name, index_t size) {
     require(size >= 0, path_, ": dimension ", name, " of ", size);
+    lock const alone;
     int id;
     define(true);
     check(nc_def_dim(file_, name.c_str(), size == unlimited ? NC_UNLIMITED : std::size_t(size), &id), "dimension ", name);
@@ -45,6 +46,7 @@ class writer {
   /// floating-point others get _FillValue = NaN, so NaN means missing.
   template <storable T>
   void variable(std::string const& name, std::vector<std::string> const& over, attributes const& about, storage const& how = {}) {
+    lock const alone;
     std::vector<int> ids;
     for (auto const& d : over) {
       require(dimensions_.count(d) == 1, path_, ": variable ", name, " over dimension ", d, ", which is not defined");
@@ -68,6 +70,7 @@ class writer {
   }
   /// An attribute of the whole file.
   void describe(attribute const& a) {
+    lock const alone;
     define(true);
     put_attribute(NC_GLOBAL, "the file", a);
   }
@@ -103,11 +106,13 @@ class writer {
 
   /// What was appended so far reaches the disk.
   void flush() {
+    lock const alone;
     define(false);
     check(nc_sync(file_), "flush");
   }
   /// Closes the file and gives it its name, replacing what stood there.
   void commit() {
+    lock const alone;
     define(false);
     check(file_.close(), "close");
     std::error_code failure;
@@ -141,6 +146,7 @@ class writer {
     require(!std::filesystem::is_directory(path), "cannot write ", path, ": it is a folder");
     require(!std::filesystem::exists(path) || std::filesystem::is_regular_file(path), "cannot write ", path, ": it is no regular file");
     require(folder.empty() || std::filesystem::is_directory(folder), "cannot write ", path, ": there is no folder ", folder.string());
+    lock const alone;
     int id = -1;
     netcdf::check(nc_create(temporary.c_str(), NC_CLOBBER | NC_NETCDF4 | NC_CLASSIC_MODEL, &id), "cannot write ", path);
     return handle(id);
@@ -182,6 +188,7 @@ class writer {
     for (auto const& d : e.over) start.push_back(0), count.push_back(std::size_t(dimensions_.at(d).size));
     if (is_record(e)) start[0] = first, count[0] = n;
     if (n == 0) return;
+    lock const alone;
     define(false);
     check(type_of<T>::put(file_, e.id, start.data(), count.data(), values), "variable ", name, ", ", shape_text(count), " values");
   }
