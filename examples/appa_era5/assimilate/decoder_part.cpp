@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "assimilate/decoder_part.hpp"
 
-#include "network/cae.hpp"
+#include "network/linear_cae.hpp"
+
+#include <sda/torch/pushed.hpp>
 
 #include <algorithm>
 
@@ -48,6 +50,9 @@ struct tiling {
   }
 };
 
+// Images of a stage's tiles to pixels [rows, pixels, channels].
+at::Tensor pixels(at::Tensor const& images, index_t rows) { return images.permute({0, 2, 3, 1}).reshape({rows, -1, images.size(1)}); }
+
 // The tiling that costs least.
 tiling cover(std::vector<char> const& needed, index_t height, index_t width, index_t reach) {
   tiling best(needed, height, width, std::max(height, width), reach);
@@ -87,6 +92,7 @@ void decoder_part::tile(std::vector<index_t> const& columns, at::Device device) 
   }
   auto const tensor = [&](std::vector<index_t> const& v) { return at::tensor(v, at::kLong).to(device); };
   if (made < channels) wanted_ = tensor(rows_wanted);
+  made_ = made;
 
   auto const pixel = [&, top = top, left = left](index_t column) {
     index_t const point = column / channels;
@@ -107,8 +113,8 @@ void decoder_part::tile(std::vector<index_t> const& columns, at::Device device) 
   }
   for (index_t i = 0; i < levels; ++i) {
     auto const& t = tilings[std::size_t(i)];
-    stage s{t.tiles(), t.window_height, t.window_width, {}};
     bool const last = i + 1 == levels;
+    stage s{t.tiles(), t.window_height, t.window_width, {}, last ? h * w : 4 * tilings[std::size_t(i + 1)].pixels()};
     if (!t.whole() || !(last || tilings[std::size_t(i + 1)].whole())) {
       std::vector<index_t> from;
       t.each_pixel([&](index_t y, index_t x) { from.push_back(last ? y * t.width + x : tilings[std::size_t(i + 1)].find(y, x, 2, 2)); });
@@ -119,7 +125,7 @@ void decoder_part::tile(std::vector<index_t> const& columns, at::Device device) 
     double const c = double(o.hid_channels[std::size_t(i)]), n = double(t.pixels()), blocks = double(o.hid_blocks[std::size_t(i)]);
     double const out = i == 0 ? double(py * px * made) : 4 * double(o.hid_channels[std::size_t(i - 1)]), in = last ? double(o.lat_channels) * c : 0;
     operations_ += 18 * n * (in + 2 * double(o.ffn_factor) * blocks * c * c + c * out);
-    kept_ += n * (c * (o.checkpointing ? blocks + 2 : (2 + 2 * double(o.ffn_factor)) * blocks + 2));
+    kept_ += n * blocks * (c * (1 + double(o.ffn_factor)) + 2);
   }
   std::vector<index_t> picked;
   for (auto const c : columns)
@@ -130,15 +136,58 @@ void decoder_part::tile(std::vector<index_t> const& columns, at::Device device) 
 at::Tensor decoder_part::operator()(at::Tensor const& z) const {
   if (!net_) return whole_->decode(z, date_).flatten(1).index_select(1, picked_);
   index_t const rows = z.size(0);
-  at::Tensor x = z;  // [rows, pixels, channels]
-  for (index_t i = std::ssize(stages_); i-- > 0;) {
-    auto const& s = stages_[std::size_t(i)];
-    if (s.from.defined()) x = x.index_select(1, s.from);
-    x = x.reshape({rows * s.tiles, s.height, s.width, x.size(2)}).permute({0, 3, 1, 2});
-    x = net_->ascend_level(i, x, i == 0 ? wanted_ : at::Tensor()).permute({0, 2, 3, 1});
-    x = x.reshape({rows, -1, x.size(3)});
-  }
+  at::Tensor x = z;
+  for (index_t i = std::ssize(stages_); i-- > 0;) x = pixels(net_->ascend_level(i, image(stages_[std::size_t(i)], x), i == 0 ? wanted_ : at::Tensor()), rows);
   return x.flatten(1).index_select(1, picked_);
+}
+
+// Pixels [rows, pixels, channels] that the level before made, to the images of a stage's tiles.
+at::Tensor decoder_part::image(stage const& s, at::Tensor const& x) const {
+  auto const mine = s.from.defined() ? x.index_select(1, s.from) : x;
+  return mine.reshape({x.size(0) * s.tiles, s.height, s.width, x.size(2)}).permute({0, 3, 1, 2});
+}
+
+decoder_part::local::local(decoder_part const& of, at::Tensor const& z) : of_(&of), z_(z.detach()) {
+  if (!of.net_) {
+    traced_ = std::make_unique<sda::traced>(of, z_);
+    value_ = traced_->value();
+    return;
+  }
+  torch::NoGradGuard const off;
+  at::Tensor x = z_;
+  for (index_t i = std::ssize(of.stages_); i-- > 0;) {
+    linear_level level(*of.net_, i, of.image(of.stages_[std::size_t(i)], x), i == 0 ? of.wanted_ : at::Tensor());
+    x = pixels(level.value(), z.size(0));
+    level.forget_value();
+    levels_.insert(levels_.begin(), std::move(level));
+  }
+  value_ = x.flatten(1).index_select(1, of.picked_);
+}
+decoder_part::local::local(local&&) noexcept = default;
+decoder_part::local::~local() = default;
+
+at::Tensor decoder_part::local::jvp(at::Tensor const& v) const {
+  if (traced_) return sda::push_forward(*of_, z_, v).jvp;
+  torch::NoGradGuard const off;
+  at::Tensor x = v;
+  for (auto i = levels_.size(); i-- > 0;) x = pixels(levels_[i].jvp(of_->image(of_->stages_[i], x)), v.size(0));
+  return x.flatten(1).index_select(1, of_->picked_);
+}
+
+at::Tensor decoder_part::local::vjp(at::Tensor const& u) const {
+  if (traced_) return traced_->vjp(u);
+  torch::NoGradGuard const off;
+  auto const& finest = of_->stages_.front();
+  auto const [y, w] = of_->net_->options.patch_size;
+  index_t const rows = u.size(0);
+  auto x = at::zeros({rows, finest.tiles * finest.height * finest.width * y * w * of_->made_}, u.options()).index_add_(1, of_->picked_, u);
+  for (std::size_t i = 0; i < levels_.size(); ++i) {
+    auto const& s = of_->stages_[i];
+    index_t const scale_y = i == 0 ? y : 2, scale_x = i == 0 ? w : 2;
+    auto const back = pixels(levels_[i].vjp(x.view({rows * s.tiles, s.height * scale_y, s.width * scale_x, -1}).permute({0, 3, 1, 2})), rows);
+    x = s.from.defined() ? at::zeros({rows, s.before, back.size(2)}, back.options()).index_add_(1, s.from, back) : back;
+  }
+  return x.view_as(z_);
 }
 
 }  // namespace appa

@@ -25,14 +25,34 @@ seen_state::seen_state(trained_system const& system, sight const& s, hours when,
   if (!s.weights.empty()) weights_ = at::tensor(s.weights, at::kFloat).view({-1, corners_}).to(device_, type_);
 }
 
-at::Tensor seen_state::operator()(at::Tensor const& z) const {
-  auto const tokens = z.to(device_, type_).view({z.size(0), -1, latents_});
-  auto x = decode_(scale_.restored(tokens));
+at::Tensor seen_state::tokens(at::Tensor const& z) const { return z.to(device_, type_).view({z.size(0), -1, latents_}); }
+
+at::Tensor seen_state::seen(at::Tensor const& x, at::Tensor const& as) const {
+  auto y = x;
   if (corners_ > 1 || weights_.defined()) {
-    x = x.view({z.size(0), -1, corners_});
-    x = (weights_.defined() ? x * weights_ : x).sum(-1);
+    y = y.view({x.size(0), -1, corners_});
+    y = (weights_.defined() ? y * weights_ : y).sum(-1);
   }
-  return x.to(z.options().requires_grad(false));
+  return y.to(as.options().requires_grad(false));
+}
+
+at::Tensor seen_state::operator()(at::Tensor const& z) const { return seen(decode_(scale_.restored(tokens(z))), z); }
+
+seen_state::local::local(seen_state const& of, at::Tensor const& z)
+    : of_(&of), decoded_(of.decode_, of.scale_.restored(of.tokens(z))), value_(of.seen(decoded_.value(), z)) {}
+
+at::Tensor seen_state::local::jvp(at::Tensor const& v) const {
+  return of_->seen(decoded_.jvp(of_->tokens(v) * of_->scale_.deviation), v);
+}
+
+at::Tensor seen_state::local::vjp(at::Tensor const& u) const {
+  auto const& weights = of_->weights_;
+  auto x = u.to(of_->device_, of_->type_);
+  if (of_->corners_ > 1 || weights.defined()) {
+    x = x.unsqueeze(-1).expand({-1, -1, of_->corners_});
+    x = (weights.defined() ? x * weights : x).flatten(1);
+  }
+  return (decoded_.vjp(x) * of_->scale_.deviation).flatten(1).to(u.options());
 }
 
 window_sight::window_sight(std::vector<seen_part> parts, index_t states, index_t numbers, double memory, std::shared_ptr<tally> spent)
@@ -40,9 +60,9 @@ window_sight::window_sight(std::vector<seen_part> parts, index_t states, index_t
   for (auto const& p : parts_) {
     require(0 <= p.state && p.state < states, "state ", p.state, " of a window of ", states, " is seen");
     offsets_.push_back(offsets_.back() + (p.look ? p.look->count() : numbers));
-    double const graph = p.look ? 4 * p.look->decoder().kept_numbers() : 0;
-    keep_.push_back(p.look && graph <= memory);
-    if (keep_.back()) memory -= graph;
+    double const bytes = p.look ? 4 * p.look->decoder().kept_numbers() : 0;
+    keep_.push_back(p.look && bytes <= memory);
+    if (keep_.back()) memory -= bytes;
   }
 }
 
@@ -68,7 +88,7 @@ linear_sight::linear_sight(window_sight const& of, at::Tensor const& z) : of_(&o
   for (std::size_t i = 0; i < kept_.size(); ++i) {
     auto const& look = of.parts_[i].look;
     auto const state = of.state(z_, i);
-    if (of.keep_[i]) kept_[i] = std::make_unique<sda::traced>(*look, state);
+    if (of.keep_[i]) kept_[i].emplace(*look, state);
     of.seen(value_, i).copy_(kept_[i] ? kept_[i]->value() : look ? (*look)(state) : state);
     if (look) of.count(&tally::decoded);
   }
@@ -90,7 +110,7 @@ at::Tensor linear_sight::jvp(at::Tensor const& v) const {
   for (std::size_t i = 0; i < kept_.size(); ++i) {
     auto const& look = of_->parts_[i].look;
     auto const mine = of_->state(v, i);
-    of_->seen(out, i).copy_(look ? sda::push_forward(*look, of_->state(z_, i), mine).jvp : mine);
+    of_->seen(out, i).copy_(kept_[i] ? kept_[i]->jvp(mine) : look ? sda::push_forward(*look, of_->state(z_, i), mine).jvp : mine);
     if (look) of_->count(&tally::decoder_jvps);
   }
   return out;

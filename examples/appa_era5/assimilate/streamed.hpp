@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <vector>
 
 // The decoder after a window of latents, as far as sights look: one state at a time, and nothing for states that nobody saw.
@@ -34,9 +35,27 @@ class seen_state {
   at::Tensor operator()(at::Tensor const& z) const;
   decoder_part const& decoder() const { return decode_; }
 
+  /// The same at z [rows, tokens * channels], with the products of its Jacobian.
+  class local {
+   public:
+    local(seen_state const& of, at::Tensor const& z);
+    at::Tensor const& value() const { return value_; }
+    at::Tensor vjp(at::Tensor const& u) const;
+    at::Tensor jvp(at::Tensor const& v) const;
+
+   private:
+    seen_state const* of_;
+    decoder_part::local decoded_;
+    at::Tensor value_;
+  };
+  local linearize(at::Tensor const& z) const { return {*this, z}; }
+
   at::Tensor values, variances;  // [1, count()]
 
  private:
+  at::Tensor tokens(at::Tensor const& z) const;                          // z, or a direction, as the decoder has it
+  at::Tensor seen(at::Tensor const& x, at::Tensor const& as) const;      // of decoded numbers
+
   latent_scale scale_;
   at::Device device_;
   at::ScalarType type_;
@@ -51,8 +70,8 @@ struct seen_part {
   std::shared_ptr<seen_state const> look;
 };
 
-/// The linearisation of window_sight at a window: the decoder once forward for its value, once forward and back for each vjp, unless
-/// the graphs are kept, and once forward with dual numbers for each jvp.
+/// The linearisation of window_sight at a window: the decoder once forward for its value, and for each product once forward or back
+/// where its linearisation is kept; else once more forward for each vjp, and with dual numbers for each jvp.
 class linear_sight {
  public:
   linear_sight(class window_sight const& of, at::Tensor const& z);
@@ -63,13 +82,13 @@ class linear_sight {
  private:
   window_sight const* of_;
   at::Tensor z_, value_;
-  std::vector<std::unique_ptr<sda::traced>> kept_;  // by part; null: made again when it is wanted
+  std::vector<std::optional<seen_state::local>> kept_;  // by part; none: made again when it is wanted
 };
 
 /// What is seen of a window of standardised latents, rows of states * numbers: part after part, side by side.
 class window_sight {
  public:
-  /// Graphs of states are kept between products while they fit into `memory` bytes. Counts into `spent`, if there is one.
+  /// Linearisations of states are kept between products while they fit into `memory` bytes. Counts into `spent`, if there is one.
   window_sight(std::vector<seen_part> parts, index_t states, index_t numbers, double memory = 0, std::shared_ptr<tally> spent = {});
 
   at::Tensor operator()(at::Tensor const& z) const;

@@ -101,15 +101,35 @@ class residual_block : public torch::nn::Module {
     return checkpointing_ ? sda::checkpointed(f, {x}, trained(*this)) : f({x});
   }
 
+  /// norm at an image, and the product with its Jacobian there, which is symmetric.
+  struct local_norm {
+    at::Tensor x, factor, mean, rstd, value;  // x, mean and rstd [rows, h, w, .]
+
+    at::Tensor product(at::Tensor const& v) const {
+      return std::get<0>(at::native_layer_norm_backward(v.permute({0, 2, 3, 1}).contiguous(), x, {x.size(3)}, mean, rstd, factor, {}, {true, false, false}))
+          .permute({0, 3, 1, 2});
+    }
+  };
+  local_norm norm_at(at::Tensor const& image) const {
+    auto const x = image.permute({0, 2, 3, 1}).contiguous();
+    auto const [factor, epsilon] = norm_for(x);
+    auto const [y, mean, rstd] = at::native_layer_norm(x, {x.size(3)}, factor, {}, epsilon);
+    return {x, factor, mean, rstd, y.permute({0, 3, 1, 2})};
+  }
+
   std::shared_ptr<convolution> first, last;
 
  private:
   // Layer normalisation has the divisor c: its epsilon and a factor make up for that.
-  at::Tensor normalised(at::Tensor const& x) const {
-    auto const c = x.size(1);
+  std::pair<at::Tensor, double> norm_for(at::Tensor const& x) const {
+    auto const c = x.size(3);
     double const ratio = double(c - 1) / double(c);
-    auto const factor = at::full({c}, std::sqrt(ratio), x.options());
-    return at::layer_norm(x.permute({0, 2, 3, 1}), {c}, factor, {}, ratio * epsilon_.item<double>()).permute({0, 3, 1, 2});
+    return {at::full({c}, std::sqrt(ratio), x.options()), ratio * epsilon_.item<double>()};
+  }
+  at::Tensor normalised(at::Tensor const& image) const {
+    auto const x = image.permute({0, 2, 3, 1});
+    auto const [factor, epsilon] = norm_for(x);
+    return at::layer_norm(x, {x.size(3)}, factor, {}, epsilon).permute({0, 3, 1, 2});
   }
 
   at::Tensor epsilon_;
@@ -199,16 +219,34 @@ class cae : public autoencoder {
   /// Level i of `ascend`: an image of its resolution to one of the next finer level, or, for level 0, to fields. There may be `wanted`
   /// outputs of the last convolution alone.
   at::Tensor ascend_level(index_t i, at::Tensor x, at::Tensor const& wanted = {}) const {
-    auto const [y, w] = options.patch_size;
     auto const& [convolve, blocks] = decoder_[std::size_t(i)];
     if (i + 1 == levels()) x = (*from_latents_)(x);
     for (auto const& block : blocks) x = (*block)(x);
-    if (i > 0 && !options.pixel_shuffle) x = at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)});
-    x = wanted.defined() ? at::conv2d(x, convolve->weight.index_select(0, wanted), convolve->bias.index_select(0, wanted), 1, 1) : (*convolve)(x);
-    if (i > 0 && options.pixel_shuffle) x = depth_to_space(x, 2, 2);
-    return i == 0 ? depth_to_space(x, y, w) : x;
+    x = enlarged(i, x);
+    return finer(i, wanted.defined() ? at::conv2d(x, convolve->weight.index_select(0, wanted), convolve->bias.index_select(0, wanted), 1, 1) : (*convolve)(x));
+  }
+  /// What stands before and behind a level's last convolution: the resolution doubled by copies, or channels that become pixels.
+  at::Tensor enlarged(index_t i, at::Tensor const& x) const {
+    return i > 0 && !options.pixel_shuffle ? at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)}) : x;
+  }
+  at::Tensor finer(index_t i, at::Tensor const& x) const {
+    auto const [y, w] = block_of(i);
+    return depth_to_space(x, y, w);
+  }
+  /// Their transposes.
+  at::Tensor reduced(index_t i, at::Tensor const& u) const { return i > 0 && !options.pixel_shuffle ? 4 * at::avg_pool2d(u, {2, 2}) : u; }
+  at::Tensor coarser(index_t i, at::Tensor const& u) const {
+    auto const [y, w] = block_of(i);
+    return space_to_depth(u, y, w);
   }
   index_t levels() const { return std::ssize(decoder_); }
+  /// Level i, with the convolution that leads to it from the finer level, or back.
+  struct level {
+    std::shared_ptr<convolution> convolve;
+    std::vector<std::shared_ptr<residual_block>> blocks;
+  };
+  level const& decoder_level(index_t i) const { return decoder_[std::size_t(i)]; }
+  std::shared_ptr<convolution> const& from_latents() const { return from_latents_; }
   /// How many pixels of level i away what `ascend_level` makes still depends on.
   index_t reach(index_t i) const { return 2 * std::ssize(decoder_[std::size_t(i)].blocks) + (i + 1 == levels() ? 2 : 1); }
   /// Where the first point lies in the padded image.
@@ -217,11 +255,10 @@ class cae : public autoencoder {
   cae_options const options;
 
  private:
-  // Level i, with the convolution that leads to it from the finer level, or back.
-  struct level {
-    std::shared_ptr<convolution> convolve;
-    std::vector<std::shared_ptr<residual_block>> blocks;
-  };
+  // Pixels that the channels behind a level's last convolution become.
+  std::array<index_t, 2> block_of(index_t i) const {
+    return i == 0 ? options.patch_size : options.pixel_shuffle ? std::array<index_t, 2>{2, 2} : std::array<index_t, 2>{1, 1};
+  }
 
   void place_level(index_t i, index_t levels) {
     auto const& o = options;
