@@ -108,7 +108,10 @@ trained_system load_system(system_options const& o) {
   auto const device = device_of(o.device);
   for (torch::nn::Module* m : {static_cast<torch::nn::Module*>(space.get()), static_cast<torch::nn::Module*>(net.get())}) {
     m->eval(), m->to(device);
-    for (auto const& p : m->parameters()) p.set_requires_grad(false);  // products with Jacobians want none of theirs
+    for (auto const& p : m->parameters()) {
+      p.set_requires_grad(false);                                                  // products with Jacobians want none of theirs
+      if (p.dim() == 4) p.set_data(p.contiguous(at::MemoryFormat::ChannelsLast));  // as images are: else each convolution makes it so
+    }
   }
   trained_system out{channels,
                      grid_of(ae.json()),
