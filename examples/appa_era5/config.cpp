@@ -29,7 +29,7 @@ char const* const known_keys = R"(
 [background] lead latents error
 [valid] log_interval num_samples denoising_steps
 [optim] optimizer betas learning_rate weight_decay scheduler warmup precondition_frequency precondition_size merge_dims grad_clip
-[assimilation] members hours lead start spin_up predictions all_at_once every cycles memory
+[assimilation] members mirrored hours lead start spin_up predictions all_at_once every cycles memory
  guidance.name guidance.solver guidance.solve_in guidance.optimiser guidance.iterations guidance.tolerance guidance.preconditioned guidance.warm guidance.covariance
  guidance.gamma guidance.zeta guidance.lambda guidance.rate guidance.around guidance.particles guidance.resample
  guidance.length guidance.neighbours guidance.reach guidance.nugget guidance.width

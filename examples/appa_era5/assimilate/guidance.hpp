@@ -60,9 +60,9 @@ inline auto with_spread_of(any_denoiser mean, on_gaussian const& g) {
 /// The prior given what was seen. Levels are those of the run; k is daps's.
 any_denoiser guided(any_prior const& prior, window_observation const& seen, guidance_options const& o, sda::key k);
 
-/// Runs a sampler from noise to the end of a schedule: rows as `like` has them. `mask` and `known` are repaint's: one row.
-at::Tensor run(sampler_options const& o, std::function<sda::level(double)> const& schedule, any_denoiser const& d, at::Tensor const& like, sda::key k,
-               at::Tensor const& mask, at::Tensor const& known, watcher const& watch);
+/// Runs a sampler from noise of the first level to the end of a schedule. `mask` and `known` are repaint's: one row.
+at::Tensor run(sampler_options const& o, std::function<sda::level(double)> const& schedule, any_denoiser const& d, at::Tensor const& start,
+               sda::key k, at::Tensor const& mask, at::Tensor const& known, watcher const& watch);
 /// As many particles as `like` has rows, moved by `guide` and weighed by what was seen: one of them, drawn by its weight.
 at::Tensor run_particles(guidance_options const& o, std::vector<sda::level> const& levels, any_denoiser const& prior, any_denoiser const& guide,
                          window_observation const& seen, at::Tensor const& like, sda::key k, watcher const& watch);

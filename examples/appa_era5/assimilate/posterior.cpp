@@ -82,6 +82,15 @@ class task {
   }
 
   at::Tensor like(index_t states) const { return at::zeros({1, states * system_.numbers()}, at::TensorOptions().device(system_.device)); }
+  // Noise of the first level, with its sign,
+  at::Tensor start(index_t states, sda::key k) const {
+    auto x = like(states);
+    double const sigma = levels_of(d_.sampler, system_.schedule).front().sigma;
+    sda::lincomb(x, sda::noise{d_.mirrored ? -sigma : sigma, k.fold(0)});
+    return x;
+  }
+  // and the key of what is drawn after it, which mirrored draws do not share.
+  sda::key later(sda::key k) const { return d_.mirrored ? k.fold(std::uint64_t{1} << 63) : k; }
   any_prior prior(index_t state) const {
     auto const b = c_.background.defined() ? c_.background.narrow(0, state, system_.length()).to(system_.device) : at::Tensor();
     auto out = erased(system_.prior(hour(state), b), spent_);
@@ -185,12 +194,12 @@ at::Tensor task::together(sda::key k, any_communicator const& ranks, watcher con
     std::vector<any_denoiser> of(static_cast<std::size_t>(plan.count()));
     auto const mine = sda::share(plan.count(), ranks.rank(), ranks.size());
     for (index_t w = mine.first; w < mine.last; ++w)
-      of[std::size_t(w)] = guided(prior(begin(w)), observe(begin(w), size), d_.guidance, k.fold(~std::uint64_t(w)));
+      of[std::size_t(w)] = guided(prior(begin(w)), observe(begin(w), size), d_.guidance, later(k).fold(~std::uint64_t(w)));
     whole = sda::windowed{plan, [of](index_t w) -> any_denoiser const& { return of[std::size_t(w)]; }, ranks, 1};
   } else {
     require(d_.guidance.around == "trajectory", "guidance.around is windows or trajectory, not ", d_.guidance.around);
     sda::windowed const joined{plan, [this, begin](index_t w) { return prior(begin(w)); }, ranks, 1};
-    whole = guided(erased(joined), observe(0, plan.steps), d_.guidance, k.fold(~std::uint64_t{0}));
+    whole = guided(erased(joined), observe(0, plan.steps), d_.guidance, later(k).fold(~std::uint64_t{0}));
   }
   auto const anything = [](sight const& s) { return s.count() > 0; };
   if (index_t const n = d_.guidance.particles; n > 1 && std::any_of(c_.seen.begin(), c_.seen.end(), anything)) {
@@ -200,7 +209,7 @@ at::Tensor task::together(sda::key k, any_communicator const& ranks, watcher con
                          like(plan.steps).repeat({n, 1}), k, watch);
   }
   auto const [mask, known] = painted(plan.steps);
-  return run(d_.sampler, system_.schedule, whole, like(plan.steps), k, mask, known, watch);
+  return run(d_.sampler, system_.schedule, whole, start(plan.steps, k), later(k), mask, known, watch);
 }
 
 at::Tensor task::alternating(sda::key k, any_communicator const& ranks, watcher const& watch) const {
@@ -217,8 +226,8 @@ at::Tensor task::alternating(sda::key k, any_communicator const& ranks, watcher 
     std::map<index_t, at::Tensor> also;
     for (index_t s = 0; s < size; ++s)
       if (w.holds(w.first + s)) also[w.first + s] = x.narrow(1, s * system_.numbers(), system_.numbers());
-    auto const d = guided(prior(w.first), observe(w.first, size, also), d_.guidance, at.fold(1));
-    return run(d_.sampler, system_.schedule, d, like(size), at.fold(0), {}, {}, step);
+    auto const d = guided(prior(w.first), observe(w.first, size, also), d_.guidance, later(at).fold(1));
+    return run(d_.sampler, system_.schedule, d, start(size, at.fold(0)), later(at.fold(0)), {}, {}, step);
   };
   sda::alternating const scheme{plan, system_.numbers(), redraw, ranks};
   if (forward) return scheme(like(size), d_.windows.passes, k);
@@ -256,6 +265,7 @@ void check(drawing const& d, index_t length) {
           " particles, drawn anew below ", d.guidance.resample, " of them");
   require(!weighed || (d.sampler.name == "ddpm" && !alternates),
           "guidance.particles go with the sampler ddpm and windows that are drawn together, not with ", d.sampler.name, " and ", d.windows.join);
+  require(!weighed || !d.mirrored, "guidance.particles do not go with mirrored members: which particle is drawn has no opposite");
   require(d.sampler.steps > 0 && d.sampler.corrections >= 0 && d.guidance.iterations >= 0 && d.memory >= 0, "a drawing of ", d.sampler.steps,
           " steps, ", d.sampler.corrections, " corrections, ", d.guidance.iterations, " iterations and ", d.memory, " GB");
 }

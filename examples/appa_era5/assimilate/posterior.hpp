@@ -76,7 +76,8 @@ struct drawing {
   guidance_options guidance;
   sampler_options sampler;
   window_options windows;
-  double memory = 0;  // GB that graphs of decoded states may take between products; without, they are made again
+  double memory = 0;      // GB that graphs of decoded states may take between products; without, they are made again
+  bool mirrored = false;  // begins at minus the noise of the one of the same key that is not; what is drawn later is its own
 };
 /// From the section `assimilation` of a configuration: {guidance: {name, iterations, ...}, sampler: {name, steps, ...},
 /// windows: {join, overlap, ...}, memory}. Unknown names are sda::errors when they are used.

@@ -99,13 +99,13 @@ std::vector<sda::level> levels_of(sampler_options const& o, std::function<sda::l
   return grid;
 }
 
-at::Tensor run(sampler_options const& o, std::function<sda::level(double)> const& schedule, any_denoiser const& d, at::Tensor const& like, sda::key k,
-               at::Tensor const& mask, at::Tensor const& known, watcher const& watch) {
+at::Tensor run(sampler_options const& o, std::function<sda::level(double)> const& schedule, any_denoiser const& d, at::Tensor const& start,
+               sda::key k, at::Tensor const& mask, at::Tensor const& known, watcher const& watch) {
   auto const levels = levels_of(o, schedule);
   auto const observe = [&](index_t i, at::Tensor const&, sda::level) {
     if (watch) watch(i, std::ssize(levels) - 1);
   };
-  auto const go = [&](auto const& sampler) { return sda::sample(sampler, d, std::span<sda::level const>(levels), like, k, observe); };
+  auto const go = [&](auto const& sampler) { return sda::sample_from(sampler, d, std::span<sda::level const>(levels), start, k, observe); };
   if (o.name == "repaint") return go(sda::repaint{sda::ddim{o.eta}, mask, known});
   return with_sampler(o, go);
 }

@@ -68,6 +68,9 @@ class session {
   json weights_;
 
   sda::key seed() const { return sda::key{o_.seed}; }
+  // With mirrored members, 2p and 2p + 1 are a pair of one key, and the latter begins at the opposite noise.
+  std::uint64_t pair(index_t member) const { return std::uint64_t(how_.mirrored ? member / 2 : member); }
+  bool opposite(index_t member) const { return how_.mirrored && member % 2 == 1; }
   index_t members() const { return chosen_.get("members", index_t{10}); }
   index_t states_in(char const* key, hours otherwise) const;
   period before(hours date, index_t states) const { return {date - states * system_.step, date - system_.step}; }
@@ -139,6 +142,7 @@ session::session(config const& whole, task_options const& o, job const& ranks)
     for (index_t p = 0; p < system_.where.points(); ++p) scene_.sea.push_back(!std::isnan(sst[p]));
   }
   chosen_.json().get_to(how_);
+  how_.mirrored = chosen_.get("mirrored", false);
   if (chosen_.get("all_at_once", false)) how_.windows.join = "causal";
   check(how_, system_.length()), check(how_, analysing().length());
   predictions_ = chosen_.get("predictions", system_.length() / 2);
@@ -323,8 +327,10 @@ void session::run(plan const& p, fs::path const& folder) const {
       for (auto const& [member, part] : done) total += part;
       if (ranks_.first()) bar.at(total, sda::detail::text("member ", m + 1, ", draw ", draws + 1, " of ", p.draws, ", step ", at, " of ", all));
     };
-    chain const c{system, how_, seen_at, shared ? ranks_ : alone, predictions_, watch, nullptr, p.given ? p.given(m) : stretch{}};
-    auto const made = p.draw(c, m, seed().fold(1).fold(std::uint64_t(p.looked.size() > 0 ? p.looked.first : p.first)).fold(std::uint64_t(m)));
+    drawing how = how_;
+    how.mirrored = opposite(m);
+    chain const c{system, how, seen_at, shared ? ranks_ : alone, predictions_, watch, nullptr, p.given ? p.given(m) : stretch{}};
+    auto const made = p.draw(c, m, seed().fold(1).fold(std::uint64_t(p.looked.size() > 0 ? p.looked.first : p.first)).fold(pair(m)));
     if (!shared || ranks_.first()) keep(to, p, m, made);
   });
   if (ranks_.first()) finish(to, p, look);

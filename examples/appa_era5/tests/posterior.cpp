@@ -89,6 +89,56 @@ TEST_CASE("ranks change no bit of a trajectory, however its windows are joined")
   sda::on_threads(2, [&](sda::thread_communicator ranks) { CHECK(draw(s, first, states, c, d, key{3}, ranks).equal(alone)); });
 }
 
+TEST_CASE("of a linear posterior every mirrored pair has the mean, and the spread of the posterior") {
+  auto const s = small_system();  // N(0, 1), and the decoder is affine
+  auto const mirrored_pair = [&](index_t states, conditions const& c, drawing d, key k) {
+    auto const x = draw(s, first, states, c, d, k);
+    d.mirrored = true;
+    auto const y = draw(s, first, states, c, d, k);
+    return std::pair{(x + y) / 2, (x - y) / 2};
+  };
+  SECTION("from any noise the mean is one, however windows are joined") {
+    auto const c = seen_here_and_there(s, 7);
+    for (auto const* join : {"symmetrical", "causal", "average", "alternating"}) {
+      auto d = quick("lms", 6);
+      d.guidance.name = "sda", d.windows.join = join, d.windows.passes = 1;  // linear in what was seen, unlike so many iterations of a solver
+      auto const [mean, spread] = mirrored_pair(7, c, d, key{50});
+      auto const [other, unlike] = mirrored_pair(7, c, d, key{51});
+      INFO(join);
+      CHECK((mean - other).abs().max().item<double>() < 1e-3);  // rounding: 3e-5
+      CHECK((spread - unlike).abs().mean().item<double>() > 0.3);
+    }
+  }
+  SECTION("which is the posterior's, as is the spread of pairs") {
+    conditions c;
+    c.known[1] = normal_tensor(1, s.numbers(), key{52}, at::kFloat).view({s.tokens(), s.latents()});
+    c.variance = at::full({2}, 0.25);
+    double variance = 0, free = 0;
+    int const pairs = 4;
+    for (int p = 0; p < pairs; ++p) {
+      auto const [mean, spread] = mirrored_pair(4, c, quick("lms", 64), key{53}.fold(std::uint64_t(p)));
+      CHECK((mean[1] - c.known[1] / 1.25).abs().max().item<double>() < 0.05);
+      CHECK(mean[2].abs().max().item<double>() < 1e-5);
+      variance += spread[1].square().mean().item<double>() / pairs, free += spread[2].square().mean().item<double>() / pairs;
+    }
+    double const error = 4 * std::sqrt(2.0 / double(pairs * s.numbers()));  // four standard errors
+    CHECK(variance == Approx(0.2).epsilon(error + 0.05));
+    CHECK(free == Approx(1).epsilon(error + 0.05));
+  }
+}
+
+TEST_CASE("what mirrored draws take within their steps is their own, on any ranks") {
+  auto const s = small_system();
+  for (auto const* name : {"ddpm", "pc", "repaint"}) {
+    auto d = quick(name, 3), other = d;
+    other.mirrored = true;
+    auto const x = draw(s, first, 7, {}, d, key{54}), y = draw(s, first, 7, {}, other, key{54});
+    CHECK((x + y).abs().mean().item<double>() > 0.1);
+    CHECK((x - y).abs().mean().item<double>() > 0.1);
+    sda::on_threads(2, [&](sda::thread_communicator ranks) { CHECK(draw(s, first, 7, {}, other, key{54}, ranks).equal(y)); });
+  }
+}
+
 TEST_CASE("around the trajectory guidance agrees with guidance of its one window") {
   auto const s = small_system(at::kFloat, false, false);
   auto const c = seen_here_and_there(s, 4);
@@ -305,6 +355,7 @@ TEST_CASE("what cannot be drawn is said") {
   refused([](drawing& d) { d.windows.join = "alternating", d.guidance.name = "none"; });
   refused([](drawing& d) { d.guidance.name = "diffda"; });
   refused([](drawing& d) { d.guidance.particles = 4; });
+  refused([](drawing& d) { d.guidance.particles = 4, d.sampler.name = "ddpm", d.mirrored = true; });
   conditions with;
   with.background = at::zeros({4, s.tokens(), s.latents()});
   CHECK_THROWS_WITH(draw(s, first, 4, with, {}, key{}), Catch::Contains("trained without"));

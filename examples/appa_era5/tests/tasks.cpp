@@ -160,6 +160,33 @@ TEST_CASE("members depend on their number alone: not on how many, on workers, or
   CHECK(read(w.folder / "at once" / "members" / "member_001.nc", start + 4) != read(w.folder / "at once" / "members" / "member_002.nc", start + 4));
 }
 
+TEST_CASE("mirrored members: the second of a pair begins at the opposite noise, whatever is drawn beside it") {
+  small_world const w;
+  std::string const sampler = "assimilation.sampler={name: lms, steps: 3}";
+  auto const member = [&](char const* out, int m) { return read(w.folder / out / "members" / ("member_00" + std::to_string(m) + ".nc"), start + 4); };
+  auto o = w.options("reanalyse", "plain", "2019-01-01T03");
+  run_task(asked({sampler}), o, {});
+  o.out = (w.folder / "off").string();
+  run_task(asked({sampler, "assimilation.mirrored=false"}), o, {});
+  auto const mirrored = [&](char const* out, std::string const& members, int workers) {
+    o.out = (w.folder / out).string(), o.workers = workers;
+    run_task(asked({sampler, "assimilation.mirrored=true", "assimilation.members=" + members}), o, {});
+  };
+  mirrored("at once", "4", 1), mirrored("one by one", "1", 1), mirrored("one by one", "2", 1), mirrored("one by one", "4", 2);
+  check_same(w.folder / "at once", w.folder / "one by one");
+  for (int const m : {1, 2, 3}) CHECK(member("off", m) == member("plain", m));
+  CHECK(member("at once", 1) == member("plain", 1));  // the first of a pair is a plain member of the pair's number
+  CHECK(member("at once", 3) == member("plain", 2));
+  CHECK(member("at once", 2) != member("plain", 2));
+  CHECK(member("at once", 4) != member("at once", 3));
+
+  o.out = (w.folder / "plain").string();
+  CHECK_THROWS_WITH(run_task(asked({sampler, "assimilation.mirrored=true"}), o, {}), Catch::Contains("mirrored: nothing there, true here"));
+  CHECK_THROWS_WITH(run_task(asked({sampler, "assimilation.mirrored=2"}), o, {}), Catch::Contains("assimilation.mirrored is 2, not true or false"));
+  CHECK_THROWS_WITH(run_task(asked({"assimilation.mirrored=true", "assimilation.guidance.particles=3", "assimilation.sampler.name=ddpm"}), o, {}),
+                    Catch::Contains("do not go with mirrored members"));
+}
+
 TEST_CASE("a filter's state is the last of the reanalysis up to it") {
   small_world const w;
   run_task(asked(), w.options("reanalyse", "all", "2019-01-01T03"), {});
