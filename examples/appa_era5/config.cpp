@@ -35,6 +35,7 @@ char const* const known_keys = R"(
  guidance.length guidance.neighbours guidance.reach guidance.nugget guidance.width
  sampler.name sampler.corrector sampler.steps sampler.ahead sampler.jump sampler.passes sampler.corrections sampler.order sampler.delta sampler.eta
  windows.join windows.overlap windows.passes windows.held
+ residual.observations residual.members
 [.] ae_run latent_dump latent_data icosphere
 )";
 

@@ -150,7 +150,7 @@ std::string text(estimate const& e, double rate, index_t members, index_t ranks)
          (e.whole_states ? " decoded states (whole ones: a graph has no tiles), " : " decoded states, ") + std::to_string(e.decoder_vjps) +
          " products back and " + std::to_string(e.decoder_jvps) + " forward; " + number(e.operations * 1e-12, "%.3g TFLOP") +
          "\nmemory of a rank: " + gigabytes(e.memory()) + " (weights " + gigabytes(e.weights) + ", denoiser " + gigabytes(e.denoiser) + ", decoder " +
-         gigabytes(e.decoder) + ", observations " + gigabytes(e.vectors) +
+         gigabytes(e.decoder) + ", observations " + gigabytes(e.vectors) + (e.residuals > 0 ? ", residuals " + gigabytes(e.residuals) : "") +
          ")\ntime: " + sda::progress::duration(e.seconds(rate, ranks) * double(members)) + " for " + std::to_string(members) + " members on " +
          std::to_string(ranks) + (ranks == 1 ? " rank" : " ranks") + ", at " + number(rate * 1e-9, "%.3g GFLOP/s") + " each";
 }

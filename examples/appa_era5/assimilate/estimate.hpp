@@ -29,7 +29,8 @@ struct estimate {
   double operations = 0;
   double weights = 0, denoiser = 0, decoder = 0, vectors = 0;  // bytes of a rank: networks, activations of one window and of one state,
                                                                // observations with a solver's vectors
-  double memory() const { return weights + denoiser + decoder + vectors; }
+  double residuals = 0;                                        // of the fields that members' states have more than decoded latents
+  double memory() const { return weights + denoiser + decoder + vectors + residuals; }
   /// On so many ranks that each do so many operations a second; ranks beyond the windows have nothing to do.
   double seconds(double rate, index_t ranks = 1) const { return operations / rate / double(std::min(std::max<index_t>(windows, 1), ranks)); }
 };

@@ -36,6 +36,8 @@ void from_json(nlohmann::json const& j, drawing& d) {
   auto const w = part("windows");
   option(w, "join", d.windows.join), option(w, "start", d.windows.start), option(w, "overlap", d.windows.overlap);
   option(w, "passes", d.windows.passes), option(w, "held", d.windows.held);
+  auto const r = part("residual");
+  option(r, "observations", d.residual.observations), option(r, "members", d.residual.members);
   option(j, "memory", d.memory);
 }
 
@@ -125,7 +127,8 @@ class task {
   std::shared_ptr<seen_state const> look_at(index_t state) const {
     if (state >= std::ssize(c_.seen) || c_.seen[std::size_t(state)].count() == 0) return {};
     auto& look = looks_[std::size_t(state)];
-    if (!look) look = std::make_shared<seen_state const>(system_, c_.seen[std::size_t(state)], hour(state), scale_of(state));
+    if (!look)
+      look = std::make_shared<seen_state const>(system_, c_.seen[std::size_t(state)], hour(state), scale_of(state), d_.residual.observations);
     return look;
   }
   // The latents of a state, if they are held or known; repaint puts known ones in place itself.

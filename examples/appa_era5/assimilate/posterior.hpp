@@ -40,9 +40,9 @@ struct conditions {
 struct guidance_options {
   std::string name = "mmps", solver = "gmres", solve_in = "observations", optimiser = "gauss_newton";
   int iterations = 2;
-  double tolerance = 0;                                 // of the solver: stops before `iterations`
-  bool preconditioned = false;                          // by the observations' own variances
-  bool warm = false;                                    // for one product more at all levels but the first
+  double tolerance = 0;         // of the solver: stops before `iterations`
+  bool preconditioned = false;  // by the observations' own variances
+  bool warm = false;            // for one product more at all levels but the first
   std::string covariance = "network";
   double gamma = 1, zeta = 1, lambda = 8, rate = 0.05;  // gamma far below 1 overshoots where observations are precise
   std::string around = "windows";  // or trajectory: after the windows are joined, when all observations speak to all windows that see them
@@ -72,15 +72,21 @@ struct window_options {
   index_t overlap = -1;           // states that windows share; -1: half of them
   index_t passes = 2, held = -1;  // -1: a quarter of the window
 };
+/// Where what the autoencoder leaves (residuals.hpp) counts, if the dump tells it: in the errors of observations, and in members' states,
+/// which are then D(z) with a draw of it.
+struct residual_options {
+  bool observations = true, members = true;
+};
 struct drawing {
   guidance_options guidance;
   sampler_options sampler;
   window_options windows;
   double memory = 0;      // GB that graphs of decoded states may take between products; without, they are made again
   bool mirrored = false;  // begins at minus the noise of the one of the same key that is not; what is drawn later is its own
+  residual_options residual;
 };
 /// From the section `assimilation` of a configuration: {guidance: {name, iterations, ...}, sampler: {name, steps, ...},
-/// windows: {join, overlap, ...}, memory}. Unknown names are sda::errors when they are used.
+/// windows: {join, overlap, ...}, residual: {observations, members}, memory}. Unknown names are sda::errors when they are used.
 void from_json(nlohmann::json const& j, drawing& d);
 /// sda::error for names that are not known, and for what cannot be done together.
 void check(drawing const& d, index_t length);

@@ -9,7 +9,7 @@ namespace appa {
 
 using sda::require;
 
-seen_state::seen_state(trained_system const& system, sight const& s, hours when, latent_scale const& scale)
+seen_state::seen_state(trained_system const& system, sight const& s, hours when, latent_scale const& scale, bool residual)
     : values(at::tensor(s.values, at::kFloat).view({1, -1}).to(system.device)),
       variances(at::tensor(s.variances, at::kFloat).view({1, -1}).to(system.device)),
       scale_{scale.mean.to(system.device, system.type), scale.deviation.to(system.device, system.type), scale.noise}, device_(system.device),
@@ -23,6 +23,11 @@ seen_state::seen_state(trained_system const& system, sight const& s, hours when,
     require(s.variances[i] > 0 && std::isfinite(s.variances[i]) && std::isfinite(s.values[i]), "observation ", i, " is ", s.values[i],
             " with variance ", s.variances[i]);
   if (!s.weights.empty()) weights_ = at::tensor(s.weights, at::kFloat).view({-1, corners_}).to(device_, type_);
+  if (system.residual && residual) {
+    auto const told = system.residual->beside(s);
+    values = at::tensor(told.values, at::kFloat).view({1, -1}).to(device_),
+    variances = at::tensor(told.variances, at::kFloat).view({1, -1}).to(device_);
+  }
 }
 
 at::Tensor seen_state::tokens(at::Tensor const& z) const { return z.to(device_, type_).view({z.size(0), -1, latents_}); }

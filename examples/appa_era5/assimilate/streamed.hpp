@@ -25,10 +25,10 @@ struct tally {
 /// What a sight sees of one state of standardised latents; made once, for all windows that hold the state.
 class seen_state {
  public:
-  /// The state is that of an hour, where the autoencoder asks for it.
+  /// The state is that of an hour, where the autoencoder asks for it. What the autoencoder leaves, where the system knows it, counts as error.
   seen_state(trained_system const& system, sight const& s, hours when = 0) : seen_state(system, s, when, system.scale) {}
-  /// ... of numbers that are latents on another scale, whose mean may be each cell's own, [tokens, channels].
-  seen_state(trained_system const& system, sight const& s, hours when, latent_scale const& scale);
+  /// ... of numbers that are latents on another scale, whose mean may be each cell's own, [tokens, channels]; with or without `residual`.
+  seen_state(trained_system const& system, sight const& s, hours when, latent_scale const& scale, bool residual = true);
 
   index_t count() const { return values.size(1); }
   /// [rows, tokens * channels] to [rows, count()], where and in what type z is. Differentiable both ways.

@@ -129,6 +129,7 @@ trained_system load_system(system_options const& o) {
     require(out.departures.mean.numel() == out.latents() && out.departures.deviation.numel() == out.latents(), file, " has statistics of ",
             out.departures.mean.numel(), " channels of departures, its latents have ", out.latents());
   }
+  out.residual = read_residuals(o.latents, space->points(), space->channels());
   return out;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include "assimilate/residuals.hpp"
 #include "config.hpp"
 #include "data/dates.hpp"
 #include "data/grid.hpp"
@@ -40,8 +41,9 @@ struct trained_system {
   std::shared_ptr<autoencoder> space;
   std::shared_ptr<backbone> net;
   at::Device device = at::kCPU;
-  at::ScalarType type = at::kFloat;  // networks compute in
-  latent_scale departures = {};      // of standardised latents from a background: the prior is theirs, given the background; none: of latents
+  at::ScalarType type = at::kFloat;        // networks compute in
+  latent_scale departures = {};            // of standardised latents from a background: the prior is theirs, given the background; none: of latents
+  std::optional<residuals> residual = {};  // if the dump has them
 
   bool takes_background() const { return departures.mean.defined(); }
   index_t length() const { return net->length(); }           // states in a window

@@ -18,6 +18,7 @@
 #include <cmath>
 #include <cstdio>
 #include <future>
+#include <limits>
 #include <list>
 #include <map>
 #include <mutex>
@@ -43,6 +44,7 @@ struct plan {
   std::function<stretch(chain const&, index_t member, sda::key)> draw;  // its last states are those that are written
   fs::path background = {};                                             // a folder whose mean was the best guess before
   std::function<stretch(index_t member)> given = {};                    // what a member departs from, if it does
+  bool certain = false;                                                 // nothing is drawn: one member is all
 };
 
 /// What all tasks of a run share.
@@ -60,7 +62,7 @@ class session {
   task_options const& o_;
   job const& ranks_;
   trained_system const system_;
-  std::optional<trained_system> const departing_;  // that draws analyses, if another does
+  std::optional<trained_system> departing_;  // that draws analyses, if another does
   std::shared_ptr<archive const> data_;
   scene scene_;
   drawing how_;
@@ -89,7 +91,9 @@ class session {
   json configuration() const;
   json described(plan const& p, std::map<hours, sight> const& seen) const;
   state_contents contents(plan const& p, std::string const& title) const;
-  void write(std::string const& path, state_contents const& as, stretch const& states) const;
+  using field_at = std::function<at::Tensor(hours)>;
+  field_at residual_of(plan const& p, index_t member) const;
+  void write(std::string const& path, state_contents const& as, stretch const& states, field_at const& more = {}) const;
   void keep(result_folder const& to, plan const& p, index_t member, stretch const& made) const;
   void finish(result_folder const& to, plan const& p, observing const& look) const;
   void compare(result_folder const& to, plan const& p, observing const& look) const;
@@ -130,6 +134,7 @@ session::session(config const& whole, task_options const& o, job const& ranks)
           " was trained without a background (denoiser.background): analyses need no denoiser of their own");
   require(!departing_ || departing_->step == system_.step, "states are ", system_.step, " hours apart, and ", departing_ ? departing_->step : 0,
           " in ", o.analysis);
+  if (departing_) departing_->residual = system_.residual;  // in memory once
   require(o.background.empty() || analysing().takes_background(), "--background is given, and no denoiser takes one (denoiser.background)");
   if (!o.data.empty()) data_ = std::make_shared<archive>(o.data, system_.channels);
   require(!data_ || same(data_->where(), system_.where), "the files have ", text(data_ ? data_->where() : system_.where), ", the model ",
@@ -152,6 +157,8 @@ session::session(config const& whole, task_options const& o, job const& ranks)
        {std::pair<char const*, std::string>{"autoencoder", autoencoder_file(o.model.latents)}, {"denoiser", model_file(o.model.model)}})
     weights_[name] = digest(file);
   if (departing_) weights_["analysis"] = digest(model_file(o.analysis));
+  if (system_.residual && (how_.residual.observations || how_.residual.members))
+    weights_["residuals"] = digest(fs::path(o.model.latents) / "residuals.safetensors");
 }
 
 index_t session::states_in(char const* key, hours otherwise) const {
@@ -256,6 +263,7 @@ plan session::persistence(hours date) const {
   auto const start = chosen_.get("start", "full");
   auto const begin = beginning(date, 1, start);
   plan p{"persistence", date - system_.step, 1 + ahead, 1, {}, start == "full" || !o_.from.empty() ? 0 : 1, {}, {}};
+  p.certain = start == "full" && o_.from.empty();
   if (p.draws > 0) p.looked = before(date, states_in(start == "reanalysis" ? "spin_up" : "hours", system_.length() * system_.step));
   p.draw = [=](chain const& c, index_t m, sda::key k) {
     auto out = begin(c, m, k);
@@ -293,12 +301,13 @@ void session::run(plan const& p, fs::path const& folder) const {
   if (!look.summary.empty() && ranks_.first()) std::fprintf(stderr, "%s\n", look.summary.c_str());
   std::map<hours, sight> seen;
   for (hours t = p.looked.first; t <= p.looked.last; t += system_.step) seen[t] = look.assimilated(t);
-  auto const count = p.draws == 0 && o_.from.empty() ? 1 : members();
+  auto const count = p.certain ? 1 : members();
   auto const& system = p.given ? analysing() : system_;
   auto const seen_at = [&](hours t) { return seen.count(t) ? seen.at(t) : sight{}; };
   if (o_.dry) {
     estimate all;
     p.draw({system, how_, seen_at, ranks_, predictions_, {}, &all}, 0, seed());
+    if (system_.residual) all.residuals = 4 * double(system_.residual->fields.numel());
     if (ranks_.first())
       std::printf("%s, %td members of %td states from %s:\n%s", folder.c_str(), count, p.states, text(p.first).c_str(),
                   text(all, product_rate(), count, ranks_.size()).c_str());
@@ -336,13 +345,26 @@ void session::run(plan const& p, fs::path const& folder) const {
   if (ranks_.first()) finish(to, p, look);
 }
 
-void session::write(std::string const& path, state_contents const& as, stretch const& states) const {
+// What a member's states are beside its decoded latents: a draw of what the autoencoder leaves, the same whichever run writes an hour, and
+// opposite within a mirrored pair. A state that persists keeps its own; one that is certain has none.
+session::field_at session::residual_of(plan const& p, index_t member) const {
+  if (!system_.residual || !how_.residual.members || p.certain) return {};
+  auto const k = seed().fold(2).fold(pair(member));
+  double const sign = opposite(member) ? -1 : 1;
+  hours const last = p.task == "persistence" ? p.first : std::numeric_limits<hours>::max();
+  return [=, this](hours t) { return system_.residual->drawn(k, std::min(t, last), system_.step, sign); };
+}
+
+void session::write(std::string const& path, state_contents const& as, stretch const& states, field_at const& more) const {
   state_writer file(path, as);
   for (index_t s = 0; s < states.size(); ++s) {
-    auto const x = system_.decode(states.states.narrow(0, s, 1), states.first + s * system_.step)[0].t().to(at::kCPU, at::kFloat).contiguous();
+    hours const t = states.first + s * system_.step;
+    auto x = system_.decode(states.states.narrow(0, s, 1), t)[0].to(at::kCPU, at::kFloat);
+    if (more) x = x + more(t);
+    x = x.t().contiguous();
     std::span<float> const values(x.data_ptr<float>(), std::size_t(x.numel()));
     system_.standard.restore(values, system_.where.points());
-    file.append(states.first + s * system_.step, values);
+    file.append(t, values);
   }
   file.commit();
 }
@@ -353,7 +375,7 @@ void session::keep(result_folder const& to, plan const& p, index_t member, stret
                      {{"first", std::to_string(known.first)}, {"weights", weights_.dump()}});
   auto as = contents(p, sda::detail::text(p.task, " of the atmosphere, member ", member + 1));
   as.about.push_back({"realization", int(member + 1)});
-  write(to.member(member), as, last(made, p.states, system_.step));
+  write(to.member(member), as, last(made, p.states, system_.step), residual_of(p, member));
 }
 
 // What is made of all members, once they are there.

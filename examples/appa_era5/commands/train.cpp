@@ -67,6 +67,8 @@ command const encode_states("encode", "writes the latent states of all hours, wi
   app.add_option("--statistics", s->statistics, "what `appa stats` wrote; default: data.statistics");
   app.add_option("--device", s->device, "cpu or cuda");
   app.add_option("--workers", s->workers, "threads that encode")->check(CLI::PositiveNumber);
+  app.add_option("--residuals", s->residuals, "hours of the training period at which what the autoencoder leaves is measured; 0: nowhere")
+      ->check(CLI::NonNegativeNumber);
   app.callback([s] {
     examples::catch_interrupts();
     encode(s->which.read(), *s);

@@ -159,6 +159,53 @@ TEST_CASE("moment matching through a linear decoder is Kalman's update, in both 
     }
 }
 
+TEST_CASE("what the autoencoder leaves is an error of observations, r + Σ w² a², and their values are without its mean") {
+  auto s = small_system();
+  auto const z = normal_tensor(1, s.numbers(), key{1}, at::kFloat);
+  for (int const corners : {1, 4}) {
+    s.residual.reset();
+    auto const seen = some_sight(s, 11, key{3}, corners);
+    seen_state const plain(s, seen);
+    std::array const a{0.5, 0.25, 2.0};
+    s.residual = residuals{normal_tensor(s.space->points(), 3, key{20}, at::kFloat), {}, at::tensor({0.5, 0.25, 2.0}, at::kFloat), 0};
+    seen_state const told(s, seen), without(s, seen, 0, s.scale, false);
+    for (index_t i = 0; i < seen.count(); ++i) {
+      double value = seen.values[std::size_t(i)], variance = seen.variances[std::size_t(i)];
+      for (index_t k = i * corners; k < (i + 1) * corners; ++k) {
+        auto const column = seen.columns[std::size_t(k)];
+        double const w = corners > 1 ? seen.weights[std::size_t(k)] : 1;
+        value -= w * s.residual->mean.view({-1})[column].item<double>(), variance += w * w * a[std::size_t(column % 3)] * a[std::size_t(column % 3)];
+      }
+      CHECK(told.values[0][i].item<double>() == Approx(value).epsilon(1e-6).margin(1e-6));  // floats
+      CHECK(told.variances[0][i].item<double>() == Approx(variance).epsilon(1e-6));
+    }
+    CHECK(told(z).equal(plain(z)));
+    CHECK((without.values.equal(plain.values) && without.variances.equal(plain.variances)));
+  }
+}
+
+TEST_CASE("draws of what the autoencoder leaves have its mean, the covariance of its fields and its correlation in time") {
+  auto f = normal_tensor(3, 4, key{21});
+  f -= f.mean(0);
+  auto const mean = normal_tensor(2, 2, key{22});
+  double const rho = 0.8;
+  residuals const left{mean.to(at::kFloat), f.view({3, 2, 2}).to(at::kFloat), at::ones({2}), rho};
+  index_t const n = 4000;
+  hours const t = hours_of({2020, 2, 29, 6});
+  auto now = at::empty({n, 4}, at::kDouble), later = at::empty({n, 4}, at::kDouble);
+  for (index_t m = n; m-- > 0;) {
+    key const k = key{23}.fold(std::uint64_t(m));
+    now[m] = (left.drawn(k, t, 3) - mean).flatten(), later[m] = (left.drawn(k, t + 3, 3) - mean).flatten();
+  }
+  auto const c = at::mm(f.t(), f) / 3;
+  auto const error = ((at::outer(c.diag(), c.diag()) + c.square()) / double(n)).sqrt();  // standard, of products of normal numbers (Isserlis)
+  CHECK((now.mean(0).abs() < 5 * (c.diag() / double(n)).sqrt()).all().item<bool>());
+  CHECK(((at::mm(now.t(), now) / double(n) - c).abs() < 5 * error).all().item<bool>());
+  CHECK(((at::mm(now.t(), later) / double(n) - rho * c).abs() < 5 * error).all().item<bool>());
+  CHECK(largest((left.drawn(key{24}, t, 3, -1) + left.drawn(key{24}, t, 3)) / 2 - mean) < 1e-6);
+  CHECK(left.drawn(key{24}, t, 3).equal(left.drawn(key{24}, t, 3)));
+}
+
 TEST_CASE("sights that make no sense are errors with their numbers") {
   auto const s = small_system();
   auto bad = some_sight(s, 4, key{3});

@@ -79,6 +79,15 @@ struct small_world {
     }
     out.commit();
   }
+  // What the autoencoder leaves: three waves about a mean.
+  void leave(double correlation = 0.5) const {
+    auto f = at::arange(864, at::kFloat).mul(0.7).sin().view({3, 144, 2});
+    f -= f.mean(0);
+    sda::write_tensors(folder / "latents" / "residuals.safetensors", {{"mean", at::full({144, 2}, 0.25)},
+                                                                      {"fields", f},
+                                                                      {"deviation", f.square().mean(c10::IntArrayRef{0, 1}).sqrt()},
+                                                                      {"correlation", at::scalar_tensor(correlation, at::kFloat)}});
+  }
   task_options options(std::string const& task, std::string const& out, std::string const& first) const {
     task_options o;
     o.task = task, o.model = {(folder / "latents").string(), (folder / "denoiser").string()}, o.data = {data};
@@ -149,6 +158,7 @@ std::vector<hours> times(fs::path const& file) { return archive({file.string()},
 
 TEST_CASE("members depend on their number alone: not on how many, on workers, or on when they were drawn") {
   small_world const w;
+  w.leave();
   auto o = w.options("reanalyse", "at once", "2019-01-01T03");
   run_task(asked(), o, {});
   o.out = (w.folder / "one by one").string(), o.workers = 2;
@@ -189,6 +199,7 @@ TEST_CASE("mirrored members: the second of a pair begins at the opposite noise, 
 
 TEST_CASE("a filter's state is the last of the reanalysis up to it") {
   small_world const w;
+  w.leave();
   run_task(asked(), w.options("reanalyse", "all", "2019-01-01T03"), {});
   run_task(asked(), w.options("filter", "last", "2019-01-01T08"), {});
   CHECK(times(w.folder / "last" / "mean.nc") == std::vector<hours>{start + 8});
@@ -225,6 +236,7 @@ TEST_CASE("forecasts begin where they were told to and go on as far") {
 
 TEST_CASE("a cycle killed twenty times at random moments leaves the files of one that was not") {
   small_world const w;
+  w.leave();
   auto const words = std::vector<std::string>{"assimilation.members=2", "assimilation.cycles=3"};
   auto o = w.options("cycle", "whole", "2019-01-01T08");
   auto const before = std::chrono::steady_clock::now();
@@ -277,6 +289,42 @@ TEST_CASE("a denoiser of departures draws from an earlier run or from files, and
   auto plain = w.options("reanalyse", "plain", "2019-01-01T05");
   plain.background = o.background;
   CHECK_THROWS_WITH(run_task(asked(), plain, {}), Catch::Contains("no denoiser takes one"));
+}
+
+TEST_CASE("members' states are decoded latents with a draw of what the autoencoder leaves, and observations have it as error, or not") {
+  small_world const w;
+  auto const made = [&](std::string const& out, std::vector<std::string> const& words) {
+    run_task(asked(words), w.options("reanalyse", out, "2019-01-01T03"), {});
+    return [folder = w.folder / out](char const* file, hours t) { return read(folder / "members" / file, t); };
+  };
+  std::string const observations = "assimilation.residual.observations=false", members = "assimilation.residual.members=false";
+  auto const before = made("before", {});
+  w.leave();
+  auto const without = made("without", {observations, members}), only_members = made("members", {observations}),
+             only_observations = made("observations", {members});
+  CHECK(bytes(w.folder / "before" / "latents" / "member_002.safetensors") == bytes(w.folder / "without" / "latents" / "member_002.safetensors"));
+  auto const left = read_residuals(w.folder / "latents", 144, 2);
+  REQUIRE(left);
+  for (hours t = start + 3; t < start + 9; ++t) {
+    auto const x = before("member_002.nc", t), y = only_members("member_002.nc", t);
+    CHECK(without("member_002.nc", t) == x);
+    CHECK(only_observations("member_002.nc", t) != x);
+    auto const d = left->drawn(sda::key{3}.fold(2).fold(1), t, 1).t().contiguous();  // its number is 1, counted from 0
+    double worst = 0;                                                                // in float's steps
+    for (std::size_t i = 0; i < x.size(); ++i)
+      worst = std::max(worst, std::abs(x[i] + (i < 144 ? 5 : 1000) * double(d.data_ptr<float>()[i]) - y[i]) / y[i] / 6e-8);
+    CHECK(worst < 8);
+  }
+
+  auto o = w.options("persistence", "kept", "2019-01-01T09");
+  o.from = (w.folder / "members").string();
+  run_task(asked({observations}), o, {});
+  for (hours t = start + 8; t < start + 14; ++t)
+    CHECK(read(w.folder / "kept" / "members" / "member_002.nc", t) == only_members("member_002.nc", start + 8));
+
+  CHECK_THROWS_WITH(read_residuals(w.folder / "latents", 143, 2), Catch::Contains("of states of 143 points"));
+  w.leave(1);
+  CHECK_THROWS_WITH(made("wrong", {}), Catch::Contains("the correlation is 1"));
 }
 
 TEST_CASE("weighed particles are the same on one worker and on two") {

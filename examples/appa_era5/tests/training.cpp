@@ -3,6 +3,7 @@
 
 #include "assimilate/tasks.hpp"
 #include "data/cds_writer.hpp"
+#include "data/dataset.hpp"
 #include "data/statistics.hpp"
 #include "training/train.hpp"
 #include "weights/state_dict.hpp"
@@ -91,7 +92,7 @@ TEST_CASE("ten steps of each training lead from files to networks, in images or 
   CHECK(log.back().at("skipped") == 0);
   CHECK(log.back().at("validation").at("loss") < 0.9 * double(log.front().at("loss")));
 
-  encode(config(), {(folder / "ae").string(), (folder / "latents").string(), "cpu", stats, {file}, 2});
+  encode(config(), {(folder / "ae").string(), (folder / "latents").string(), "cpu", stats, {file}, 2, 8});
   auto const validated = [&](char const* out, std::vector<std::string> const& words) {
     options = {(folder / out).string(), false, "cpu", 4, {}, "", (folder / "latents").string()};
     train_denoiser(run_with(words, on_graph), options, {});
@@ -115,6 +116,32 @@ TEST_CASE("ten steps of each training lead from files to networks, in images or 
   std::vector<float> x(std::size_t(2 * mean.where().points()));
   mean.read(mean.times().back(), 1, 1, x.data());
   CHECK(std::all_of(x.begin(), x.end(), [](float v) { return std::isfinite(v); }));
+
+  // What the autoencoder leaves at eight of the 47 pairs of hours.
+  auto const system = load_system(task.model);
+  std::vector<at::Tensor> each;
+  for (hours const later : {0, 1})
+    for (hours i = 0; i < 8; ++i) {
+      hours const t = hours_of({2019, 1, 1, 0}) + i * 47 / 8 + later;
+      auto values = dataset(std::make_shared<archive>(std::vector{file}, channels_of(c)), {t, t}, {}, system.standard)[0].values;
+      auto const truth = at::from_blob(values.data(), {1, 2, system.where.points()}).transpose(1, 2).contiguous();
+      auto const when = system.dates(t, 1);
+      auto const z = system.space->encode(truth, when);
+      auto const noise = at::randn(z[0].sizes(), sda::generator(sda::key{}.fold(std::uint64_t(t)), at::kCPU));
+      each.push_back((truth - system.space->decode(z + 0.01 * noise, when)).to(at::kDouble));
+    }
+  auto const d = at::cat(each).view({2, 8, -1, 2}), mean_left = d.mean(1, true), f = d - mean_left;
+  auto const area = at::tensor(over_points(system.where, area_weights(system.where))).unsqueeze(1);
+  auto const products = [&](at::Tensor const& a, at::Tensor const& b) { return (a * b * area).sum(c10::IntArrayRef{0, 1}) / (8 * area.sum()); };
+  REQUIRE(system.residual);
+  auto const close = [](at::Tensor const& a, at::Tensor const& b) { return at::allclose(a.to(at::kDouble), b, 1e-4, 1e-5); };  // floats, in batches
+  CHECK(close(system.residual->mean, mean_left[0][0]));
+  CHECK(close(system.residual->fields, f[0]));
+  CHECK(close(system.residual->deviation, products(f[0], f[0]).sqrt()));
+  CHECK(system.residual->correlation ==
+        Approx((products(f[0], f[1]).sum() / (products(f[0], f[0]).sum() * products(f[1], f[1]).sum()).sqrt()).item<double>()).margin(1e-4));
+  encode(config(), {(folder / "ae").string(), (folder / "latents").string(), "cpu", stats, {file}, 2, 0});
+  CHECK_FALSE(std::filesystem::exists(folder / "latents" / "residuals.safetensors"));
 
   auto const other = run_with({}, !on_graph);  // a crossing
   options.out = (folder / "crossed").string();

@@ -124,6 +124,59 @@ json reconstruction_errors(autoencoder const& net, dataset const& held, fields c
   return {{"loss", loss}, {"rmse", std::sqrt(total.mean().item<double>())}, {"channels", by_channel}};
 }
 
+// What an autoencoder leaves of states at pairs of hours a step apart, spread evenly over the training period, x - D(E(x) + noise): [pairs, 2,
+// points, channels]. The noise is that of the latents that denoisers learn (train.inject_ae_noise), hence of those that the posterior draws, so
+// that what it does to their decoded states belongs to the error; at hour t it is a function of t. None: there are no two such pairs.
+at::Tensor left_over(autoencoder const& net, fields const& of, config const& whole, double noise, encode_options const& o, at::Device device) {
+  int const step = whole.get("data.step", 1);
+  window_shape const shape{.length = 2, .step = step, .every = step, .samples = o.residuals};
+  auto const training = parse_period(whole.get<std::string>("data.train"));
+  auto const& times = of.data->times();
+  auto const begins = [&](hours t) { return training.contains(t) && training.contains(t + step) && (t - training.first) % step == 0; };
+  if (std::none_of(times.begin(), times.end(), [&](hours t) { return begins(t) && of.data->has(t + step); })) return {};
+  dataset const pairs(of.data, training, shape, of.standard);
+  sda::progress bar("residuals", long(pairs.size()));
+  std::vector<at::Tensor> out;
+  while (std::ssize(out) < pairs.size()) {
+    std::vector<std::future<at::Tensor>> parts;
+    auto const first = std::ssize(out), end = std::min<index_t>(pairs.size(), first + std::max(1, o.workers));
+    for (index_t i = first; i < end; ++i)
+      parts.push_back(std::async(std::launch::async, [&, i] {
+        torch::NoGradGuard const quiet;
+        auto const pair = pairs[i];
+        auto const x = pixels(pair, of).to(device), when = to_tensor(pair.dates);
+        auto z = net.encode(x, when);
+        if (noise > 0) {
+          auto const drawn = [&](date const& d) {
+            return at::randn(z[0].sizes(), sda::generator(sda::key{}.fold(std::uint64_t(hours_of(d))), at::kCPU));
+          };
+          z = z + noise * at::stack({drawn(pair.dates[0]), drawn(pair.dates[1])}).to(device);
+        }
+        return (x - net.decode(z, when)).cpu();
+      }));
+    for (auto& p : parts) out.push_back(p.get());
+    bar.at(long(out.size()));
+    examples::heed_interrupts();
+  }
+  return out.size() < 2 ? at::Tensor() : at::stack(out);
+}
+
+// The file of residuals.hpp from such pairs: of the first states the mean, what they are beside it and its deviations; from both, the correlation.
+void write_residuals(std::filesystem::path const& file, at::Tensor pairs, grid const& where) {
+  auto const mean = pairs.mean(0);
+  pairs -= mean;
+  auto const first = pairs.select(1, 0), next = pairs.select(1, 1);
+  auto const area = at::tensor(over_points(where, area_weights(where))).to(at::kFloat).unsqueeze(1);  // of mean 1
+  auto const products = [&](at::Tensor const& a, at::Tensor const& b) { return (a * b * area).mean(c10::IntArrayRef{0, 1}, false, at::kDouble); };
+  auto const squares = products(first, first);
+  double const scale = std::sqrt(squares.sum().item<double>() * products(next, next).sum().item<double>());
+  double const correlation = scale > 0 ? std::clamp(products(first, next).sum().item<double>() / scale, 0.0, 0.999) : 0;
+  sda::write_tensors(file, {{"mean", mean[0]},
+                            {"fields", first},
+                            {"deviation", squares.sqrt().to(at::kFloat)},
+                            {"correlation", at::scalar_tensor(correlation, at::kFloat)}});
+}
+
 }  // namespace
 
 void train_autoencoder(config const& whole, training_options const& o, job const& ranks) {
@@ -198,6 +251,7 @@ void encode(config const& asked, encode_options const& o) {
   index_t const tokens = net->where().cells(), channels = net->latents();
   std::filesystem::path const out = o.out;
   std::filesystem::create_directories(out / "ae");
+  std::filesystem::remove(out / "residuals.safetensors");  // an earlier one is of other weights
   sda::netcdf::writer to((out / "era5.h5").string());
   to.dimension("time", sda::netcdf::unlimited), to.dimension("token", tokens), to.dimension("channel", channels), to.dimension("field", 4);
   to.variable<float>("latents", {"time", "token", "channel"}, {{"long_name", "latent states"}}, {0, {1, tokens, channels}});
@@ -254,6 +308,12 @@ void encode(config const& asked, encode_options const& o) {
   auto const mean = sum / counted, deviation = (squares / counted - mean.square()).clamp_min(1e-12).sqrt();
   to.commit();
   sda::write_tensors(out / "stats.safetensors", {{"mean", mean.to(at::kFloat)}, {"std", deviation.to(at::kFloat)}});
+  if (o.residuals > 0) {
+    double const noise = asked.get("denoiser.train.inject_ae_noise", true) ? ae_of(tree).value("noise_level", 0.0) : 0;
+    auto const pairs = left_over(*net, of, whole, noise, o, device);
+    if (pairs.defined()) write_residuals(out / "residuals.safetensors", pairs, of.data->where());
+    else std::fprintf(stderr, "no residuals: the training period has no two pairs of states that are a step apart\n");
+  }
   auto kept = config_of(file).json();
   kept["standard"] = of.described();
   auto all = sda::state_of(*net);

@@ -40,9 +40,11 @@ struct encode_options {
   std::string model, out, device = "cpu", statistics;  // the autoencoder's weights, the folder to write
   std::vector<std::string> data;
   int workers = 4;
+  index_t residuals = 64;  // hours at which what the autoencoder leaves is measured; 0: nowhere
 };
-/// Writes out/era5.h5 (latents, dates), out/stats.safetensors (mean and std of each latent channel over the training period), and
-/// the autoencoder in out/ae.
+/// Writes out/era5.h5 (latents, dates), out/stats.safetensors (mean and std of each latent channel over the training period),
+/// out/residuals.safetensors (what assimilate/residuals.hpp says) unless no two states of the training period are a step apart, and the
+/// autoencoder in out/ae.
 void encode(config const& whole, encode_options const& o);
 
 }  // namespace appa
