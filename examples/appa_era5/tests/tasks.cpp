@@ -316,6 +316,12 @@ TEST_CASE("members' states are decoded latents with a draw of what the autoencod
     CHECK(worst < 8);
   }
 
+  std::string const mirrored = "assimilation.mirrored=true";
+  auto const pairs = made("pairs", {observations, mirrored}), decoded = made("decoded", {observations, members, mirrored});
+  auto const added = [&](char const* member, std::size_t i) { return double(pairs(member, start + 5)[i]) - decoded(member, start + 5)[i]; };
+  for (std::size_t const i : {0, 77, 143})  // opposite in a pair, about the mean of 0.25 deviations of 5 K
+    CHECK(added("member_001.nc", i) + added("member_002.nc", i) == Approx(2.5).margin(2e-4));
+
   auto o = w.options("persistence", "kept", "2019-01-01T09");
   o.from = (w.folder / "members").string();
   run_task(asked({observations}), o, {});
