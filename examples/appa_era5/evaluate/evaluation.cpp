@@ -47,7 +47,7 @@ class scoring {
       auto const part = [&](std::vector<float> const& whole) { return as_double(std::span(whole).subspan(c * points, points)); };
       if (against_.seen) hide_seen(t, index_t(c));
       auto const true_field = part(truth);
-      out_.scores.put(lead, index_t(c), area_means(members, true_field, normal.empty() ? std::vector<double>() : part(normal), regions_));
+      out_.scores.put(lead, index_t(c), area_means(members, true_field, normal.empty() ? std::vector<double>() : part(normal), regions_, out_.mirrored));
       auto const k = o_.key.fold(std::uint64_t(t)).fold(c);
       out_.scores.rank(lead, index_t(c), members, true_field, regions_[0].weights, k);
       auto const mean = sda::mean_of_members(members);
@@ -78,6 +78,12 @@ class scoring {
     for (std::size_t p = 0; p < seen.size(); ++p) regions_.back().weights[p] = seen[p] ? 0 : regions_[0].weights[p];
   }
 };
+
+// Whether members are all pairs that `assimilation.mirrored` drew.
+bool are_mirrored(trajectories const& run, std::vector<index_t> const& chosen) {
+  static nlohmann::json::json_pointer const key("/configuration/assimilation/mirrored");
+  return chosen.empty() && run.members() >= 4 && run.members() % 2 == 0 && run.about().contains(key) && run.about().at(key) == true;
+}
 
 void check(trajectories const& run, reference const& against, index_t members) {
   require(same(run.where(), against.truth->where()), run.path(), " is on a grid of ", text(run.where()), ", the truth on one of ", text(against.truth->where()));
@@ -113,8 +119,9 @@ evaluation evaluate(std::string const& name, std::vector<std::string> const& fol
   auto const& channels = against.truth->channels();
   grid const& g = against.truth->where();
   auto const parts = index_t(regions_of(g, against.sea).size()) + (against.seen ? 1 : 0);
-  evaluation out{name, folders, {}, runs.front().about(), runs.front().members(), runs.front().assimilated(), leads, {},
-                 score_table(runs.front().members(), index_t(leads.size()), channels.size(), parts), {},
+  bool const mirrored = std::all_of(runs.begin(), runs.end(), [&](trajectories const& run) { return are_mirrored(run, o.members); });
+  evaluation out{name, folders, {}, runs.front().about(), runs.front().members(), runs.front().assimilated(), mirrored, leads, {},
+                 score_table(runs.front().members(), index_t(leads.size()), channels.size(), parts, mirrored), {},
                  appearance(g, channels, o.degrees), appearance(g, channels, o.degrees)};
   scoring score(out, against, o);
   index_t all = 0, done = 0;

@@ -46,6 +46,7 @@ struct evaluation {
   std::vector<hours> starts;
   nlohmann::json about;                     // run.json of the first
   index_t members = 0, assimilated = 0;     // of the first
+  bool mirrored = false;                    // members are pairs of assimilation.mirrored: scored as area_means has it
   std::vector<hours> leads;
   std::vector<std::string> regions;
   score_table scores;

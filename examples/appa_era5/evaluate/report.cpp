@@ -79,7 +79,7 @@ json balances_of(appearance const& look) {
 }
 
 json describe(evaluation const& e, channel_set const& channels, std::vector<double> const& deviations) {
-  json out{{"name", e.name}, {"folders", e.folders}, {"members", e.members}, {"assimilated", e.assimilated}, {"leads", e.leads}, {"regions", e.regions},
+  json out{{"name", e.name}, {"folders", e.folders}, {"members", e.members}, {"mirrored", e.mirrored}, {"assimilated", e.assimilated}, {"leads", e.leads}, {"regions", e.regions},
            {"task", e.about.value("task", "")}, {"hours_without_truth", e.passed_over}, {"left_out", e.left_out}};
   for (hours const t : e.starts) out["starts"].push_back(text(t));
   out["scores"] = scores_of(e, channels, deviations);

@@ -43,10 +43,22 @@ double correlation_of(std::span<double const> mean, std::span<double const> trut
   return own > 0 && true_ > 0 ? both / std::sqrt(own * true_) : std::nan("");
 }
 
+// The variance of M mirrored members from Σ (x - mean)² / (M - 1), and their E|X - X'| from that over all M (M - 1) pairs.
+void leave_partners_out(sda::host_table const& e, std::vector<double>& variance, std::vector<double>& spread) {
+  double const m = double(e.members);
+  require(e.members % 2 == 0 && e.members >= 4, "area_means: ", e.members, " members are not two or more pairs");
+  for (std::size_t c = 0; c < variance.size(); ++c) {
+    double partners = 0;
+    for (index_t i = 0; i < e.members; i += 2) partners += 2 * std::abs(e(i, index_t(c)) - e(i + 1, index_t(c)));
+    variance[c] *= (m - 1) / m;
+    spread[c] = (spread[c] * m * (m - 1) - partners) / (m * (m - 2));
+  }
+}
+
 }  // namespace
 
 std::vector<double> area_means(sda::host_table const& given, std::span<double const> given_truth, std::span<double const> climate,
-                               std::span<region const> regions) {
+                               std::span<region const> regions, bool mirrored) {
   std::size_t const n = given_truth.size();
   require(climate.empty() || climate.size() == n, "area_means: a climate of ", climate.size(), " points for ", n);
   std::vector<char> counts(n);
@@ -61,8 +73,9 @@ std::vector<double> area_means(sda::host_table const& given, std::span<double co
   }
   bool const several = e.members > 1;
   auto const mean = sda::mean_of_members(e);
-  auto const terms = sda::crps_terms_of(e, truth, several ? sda::crps_kind::fair : sda::crps_kind::standard);
-  auto const variance = several ? sda::variance_of_members(e) : std::vector<double>(n, std::nan(""));
+  auto terms = sda::crps_terms_of(e, truth, several ? sda::crps_kind::fair : sda::crps_kind::standard);
+  auto variance = several ? sda::variance_of_members(e) : std::vector<double>(n, std::nan(""));
+  if (mirrored) leave_partners_out(e, variance, terms.spread);
   std::vector<double> error(n), square(n), score(n), weights;
   for (std::size_t c = 0; c < n; ++c) error[c] = mean[c] - truth[c], square[c] = error[c] * error[c], score[c] = terms.skill[c] - terms.spread[c] / 2;
 
@@ -121,7 +134,7 @@ summary score_table::at(index_t lead, index_t channel, index_t region) const {
   };
   auto const [error, n] = mean(measure::squared_error);
   double const rmse = std::sqrt(error), spread = std::sqrt(mean(measure::variance).first), m = double(members_);
-  return {rmse, spread, std::sqrt((m + 1) / m) * spread / rmse, mean(measure::crps).first, mean(measure::bias).first, mean(measure::correlation).first, n};
+  return {rmse, spread, (mirrored_ ? 1 : std::sqrt((m + 1) / m)) * spread / rmse, mean(measure::crps).first, mean(measure::bias).first, mean(measure::correlation).first, n};
 }
 
 summary score_table::over_leads(index_t channel, index_t region) const {

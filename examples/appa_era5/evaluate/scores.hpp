@@ -29,11 +29,13 @@ inline constexpr index_t measures = index_t(measure_names.size());
 
 /// Area means of an ensemble at one hour, over several regions: regions x measures numbers. Points where anything is NaN do not count; a
 /// region without points gives NaN, as do spread of one member (whose CRPS is the absolute error) and correlation without a climate.
+/// `mirrored` members, 1 and 2, 3 and 4, ..., are opposite about the mean, so that it has no sampling error: their variance is
+/// Σ (x - mean)² / M, and E|X - X'| is over members of different pairs; else Σ (x - mean)² / (M - 1), and over all.
 std::vector<double> area_means(sda::host_table const& e, std::span<double const> truth, std::span<double const> climate,
-                               std::span<region const> regions);
+                               std::span<region const> regions, bool mirrored = false);
 
 /// What is said of a lead, channel and region over all cases: squares are averaged over cases, then rooted; the rest is averaged.
-/// `ratio` is √((M + 1) / M) spread / rmse.
+/// `ratio` is √((M + 1) / M) spread / rmse; of mirrored members, whose mean has no sampling error, spread / rmse.
 struct summary {
   double rmse, spread, ratio, crps, bias, correlation;
   index_t cases;
@@ -43,8 +45,8 @@ inline constexpr std::array summary_names{"rmse", "spread", "spread_skill_ratio"
 /// Area means of every case, as a table that grows by cases. What was never put is NaN.
 class score_table {
  public:
-  score_table(index_t members, index_t leads, index_t channels, index_t regions)
-      : members_(members), leads_(leads), channels_(channels), regions_(regions), counts_(std::size_t(leads * channels * (members + 1))) {}
+  score_table(index_t members, index_t leads, index_t channels, index_t regions, bool mirrored = false)
+      : mirrored_(mirrored), members_(members), leads_(leads), channels_(channels), regions_(regions), counts_(std::size_t(leads * channels * (members + 1))) {}
 
   index_t members() const { return members_; }
   index_t cases() const { return index_t(values_.size()) / size_of_case(); }
@@ -70,6 +72,7 @@ class score_table {
   summary over_leads(index_t channel, index_t region) const;
 
  private:
+  bool mirrored_;
   index_t members_, leads_, channels_, regions_;
   std::vector<double> values_;
   std::vector<index_t> counts_;   // lead, channel, rank

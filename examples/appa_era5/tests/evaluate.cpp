@@ -63,6 +63,26 @@ TEST_CASE("the scores of a calibrated Gaussian ensemble are those of theory") {
   for (index_t const r : ranks) CHECK(double(r) == Approx(total / 11).epsilon(0.06));
 }
 
+TEST_CASE("mirrored members that the truth is drawn with have a spread as large as their error, and the CRPS of N(0, 1)") {
+  grid const g = parse_grid("240x121");
+  index_t const n = 10, points = g.points();
+  auto const regions = regions_of(g);
+  score_table scores(n, 1, 1, index_t(regions.size()), true);
+  for (std::uint64_t c = 0; c < 4; ++c) {
+    state const signal = normals(1, points, sda::key{7}.fold(c)), truth = signal + normals(1, points, sda::key{8}.fold(c));
+    state const half = normals(n / 2, points, sda::key{9}.fold(c));
+    state members(n, points);
+    for (index_t m = 0; m < n; ++m) members.row(m) = signal + (m % 2 ? -1 : 1) * half.row(m / 2);
+    scores.begin_case();
+    scores.put(0, 0, area_means(table(members), row(truth), {}, regions, true));
+  }
+  auto const s = scores.at(0, 0, 0);
+  CHECK(s.ratio == Approx(1).epsilon(0.02));
+  CHECK(s.spread == Approx(1).epsilon(0.01));
+  CHECK(s.rmse == Approx(1).epsilon(0.02));
+  CHECK(s.crps == Approx(std::numbers::inv_sqrtpi).epsilon(0.02));
+}
+
 TEST_CASE("points where anything is missing do not count, and a region without points has no score") {
   grid const g = parse_grid("8x5");
   std::size_t const n = std::size_t(g.points());
