@@ -34,7 +34,7 @@ char const* const known_keys = R"(
  guidance.gamma guidance.zeta guidance.lambda guidance.rate guidance.around guidance.particles guidance.resample
  guidance.length guidance.neighbours guidance.reach guidance.nugget guidance.width
  sampler.name sampler.corrector sampler.steps sampler.ahead sampler.jump sampler.passes sampler.corrections sampler.order sampler.delta sampler.eta
- windows.join windows.overlap windows.passes windows.held
+ windows.join windows.start windows.overlap windows.passes windows.held
  residual.observations residual.members
 [.] ae_run latent_dump latent_data icosphere
 )";
