@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # From nothing to reanalyses and forecasts with the tiny configuration: synthesize, stats, train the autoencoder, encode, train the
 # denoiser, prior; then reanalyses of 1 to 48 hours, a filter and a forecast from simulated observations, baselines, a report, pictures.
-# The halves take some 20 and 28 minutes on four cores, and 3 GB of disk; networks and members that were finished are not made again.
+# The halves take some 22 and 25 minutes on four cores, and 3 GB of disk; networks and members that were finished are not made again.
 #   tiny.sh APPA [FOLDER] [key=value ...]
 set -euo pipefail
 [[ $# -ge 1 && $1 != -h && $1 != --help ]] || {
