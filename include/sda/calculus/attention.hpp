@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <sda/core/config.hpp>
-#include <sda/core/parallel.hpp>
+#include <sda/core/parallel_dealt.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -187,7 +187,7 @@ inline void attend(index_t heads, index_t m, index_t n, index_t depth, index_t w
   });
   auto const attend_some = detail::attend_here();
   index_t const blocks = (m + detail::attention_block - 1) / detail::attention_block;
-  parallel_for(heads * blocks, heads * m * n, [&](index_t i) {
+  parallel_dealt(heads * blocks, heads * m * n, [&](index_t i) {
     index_t const h = i / blocks, first = i % blocks * detail::attention_block;
     attend_some(panels[std::size_t(h)], q + (h * m + first) * depth, std::min(detail::attention_block, m - first), scale,
                 out + (h * m + first) * width);
