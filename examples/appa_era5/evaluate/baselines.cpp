@@ -20,6 +20,7 @@ void baseline::like(json const& run) {
   first = hours_of(parse_date(run.at("first"))), states = run.at("states"), assimilated = run.value("assimilated", index_t{0}), step = run.value("step", 1);
   for (char const* const key : {"seed", "configuration", "observations"})
     if (run.contains(key)) about[key] = run.at(key);
+  if (about.contains("configuration")) about["configuration"].erase("assimilation");  // which says how the run was drawn, not this
 }
 
 namespace {

@@ -142,6 +142,9 @@ TEST_CASE("baselines are written like runs, and interpolation beats climatology 
   baseline b{run, "climatology", first + 24 * 55, 12, 12, 1, archived};
   b.about = nlohmann::json::parse(R"({"seed": 5, "configuration": {"observations": [{"kind": "stations", "count": 20, "channels": ["t2m"], "error": 0.1, "left_out": 0.2}]},
                                       "observations": {"first": "2019-02-25", "hours": 12}})");
+  auto other = b;
+  other.like(nlohmann::json::parse(R"({"first": "2019-02-25T00", "states": 12, "configuration": {"assimilation": {"mirrored": true}, "observations": []}})"));
+  CHECK(other.about.at("configuration") == nlohmann::json::parse(R"({"observations": []})"));  // it is not drawn as the run was
   write_climatology(b, past, 10, 60, sda::key{6});
   CHECK_THROWS_AS(write_climatology(b, past, 300, 60, sda::key{6}), sda::error);
   trajectories const written(run);
