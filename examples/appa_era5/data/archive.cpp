@@ -170,7 +170,7 @@ void archive::read(hours first, index_t count, int step, float* out) const {
       }
       block.resize(std::size_t(run * size));
       {
-        sda::netcdf::lock const alone;
+        sda::netcdf::lock const alone;  // guards the list of open files, too
         auto const& file = opened(p.file);
         std::vector<index_t> places;
         for (int const level : g.levels) places.push_back(place_of_level(file.levels(), level));

@@ -197,6 +197,19 @@ TEST_CASE("a sound file is no latent dump if its numbers are none") {
   dump = {}, dump.states[9] = HUGE_VALF, dump.write(path), says("not all latents of 2019-01-01T02 are finite");
 }
 
+TEST_CASE("a file is rehearsed once, and again when it was written to") {
+  sda_test::temporary_folder const folder;
+  auto const file = folder / "f", marks = folder / "marks";
+  std::ofstream(file) << "no netCDF-3";
+  auto const rehearsals = [&] {
+    appa::rehearse(file.string(), [&] { std::ofstream(marks, std::ios::app) << '.'; });
+    return bytes_in(marks).size();
+  };
+  CHECK((rehearsals() == 1 && rehearsals() == 1));
+  std::ofstream(file, std::ios::app) << " at all";
+  CHECK((rehearsals() == 2 && rehearsals() == 2));
+}
+
 TEST_CASE("work in a process of its own gives its numbers, or is an error if it throws, crashes or never ends") {
   using out = appa::isolated::output;
   std::array<int, 2> x{};
