@@ -485,7 +485,10 @@ def sampled(asked):
 def fields(asked):
     """Truth, reconstruction and members of `appa prior`, side by side."""
     found = dict(list(sampled(asked).items())[:5])
-    first, when = next(iter(found.values())), list(found.values())[-1].times()[-1]
+    shared = set.intersection(*(set(data.times()) for data in found.values()))
+    if not shared:
+        sys.exit("no hour is in all of " + ", ".join(found))
+    first, when = next(iter(found.values())), max(shared)
     keys = [k for k in ("t2m", "msl", "z500", "u850", "t850", "q850") if first.has(k)]
     figure, axes = plt.subplots(len(keys), len(found), figsize=(3 * len(found), 1.7 * len(keys)), squeeze=False)
     for number, (line, key) in enumerate(zip(axes, keys)):

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # From nothing to reanalyses and forecasts with the tiny configuration: synthesize, stats, train the autoencoder, encode, train the
 # denoiser, prior; then reanalyses of 1 to 48 hours, a filter and a forecast from simulated observations, baselines, a report, pictures.
-# The halves take some 22 and 25 minutes on four cores, and 3 GB of disk; networks and members that were finished are not made again.
+# The halves take some 20 minutes each on four cores, and 3 GB of disk; networks and members that were finished are not made again.
 #   tiny.sh APPA [FOLDER] [key=value ...]
 set -euo pipefail
 [[ $# -ge 1 && $1 != -h && $1 != --help ]] || {
@@ -33,7 +33,7 @@ run train-autoencoder --seed 1 --config "$config" --data 'era5/*-levels-*.nc' --
 run encode --model autoencoder --data 'era5/*-levels-*.nc' --statistics stats.nc --out latents
 run train-denoiser --seed 1 --config "$config" --latents latents --out denoiser --resume "$@"
 run prior --seed 1 --config "$config" --model . --out prior --first 2019-03-14T00 --members 3 --workers 3 assimilation.sampler.name=lms assimilation.sampler.steps=64
-run reconstruct --model autoencoder --data 'era5/*-levels-*.nc' --statistics stats.nc --period 2019-03-14T00..2019-03-14T07 --out reconstruction
+run reconstruct --model autoencoder --data 'era5/*-levels-*.nc' --statistics stats.nc --period 2019-03-14T00..2019-03-14T23 --out reconstruction
 "$appa" render curves autoencoder autoencoder.png
 "$appa" render curves denoiser denoiser.png
 "$appa" render fields prior fields.png --truth 'era5/*-levels-*.nc' --reconstruction reconstruction
@@ -51,7 +51,7 @@ for hours in 1 4 8 24 48; do
   task "reanalysis-$hours" reanalyse --hours $hours --first "$(from_last "- $((hours - 1))")"
 done
 task filter filter --hours 8 --first $last
-task forecast forecast --from runs/reanalysis-24 --hours 4 --lead 72 --first "$(from_last "+ 1")"
+task forecast forecast --from runs/reanalysis-24 --lead 72 --first "$(from_last "+ 1")"
 
 past="--period 2015-03-21..2019-03-01"
 [[ -e climate.nc ]] || run climate --data "$truth" --out climate.nc --variables $variables --levels $levels $past
