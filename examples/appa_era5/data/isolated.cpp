@@ -77,41 +77,46 @@ void isolated::output::put(void const* from, std::size_t bytes) const {
   allow(seconds_);
 }
 
+void isolated::end::close() {
+  if (number >= 0) ::close(std::exchange(number, -1));
+}
+
 isolated::isolated(std::string what, int seconds, std::function<void(output const&)> const& work)
     : what_(std::move(what)), patience_(10 * seconds) {
-  int numbers[2], words[2];
   sda::netcdf::lock const alone;  // a child has this thread only: no other may be inside of NetCDF, and no other child may have the pipes
-  require(::pipe(numbers) == 0, what_, ": ", std::strerror(errno));
-  require(::pipe(words) == 0, what_, ": ", std::strerror(errno));
+  end numbers, words;
+  auto const open = [&](end& read, end& write) {
+    int ends[2];
+    require(::pipe(ends) == 0, what_, ": ", std::strerror(errno));
+    read.number = ends[0], write.number = ends[1];
+  };
+  open(from_, numbers), open(complaints_, words);
   child_ = ::fork();
-  if (child_ == 0) {
-    sda::netcdf::lock::renew();
-    ::close(numbers[0]), ::close(words[0]);
-    try {
-      work(output(numbers[1], seconds));
-    } catch (std::exception const& e) { write_all(words[1], e.what(), std::strlen(e.what())); }
-    ::_exit(0);
-  }
-  ::close(numbers[1]), ::close(words[1]);
-  from_ = numbers[0], complaints_ = words[0];
   require(child_ >= 0, what_, ": ", std::strerror(errno));
+  if (child_ > 0) return;
+  sda::netcdf::lock::renew();
+  from_.close(), complaints_.close();
+  try {
+    work(output(numbers.number, seconds));
+  } catch (std::exception const& e) { write_all(words.number, e.what(), std::strlen(e.what())); }
+  ::_exit(0);
 }
 
 isolated::~isolated() {
-  ::close(from_), ::close(complaints_);
+  from_.close(), complaints_.close();
   if (child_ > 0) ::kill(child_, SIGKILL), ::waitpid(child_, nullptr, 0);
 }
 
 void isolated::get(void* to, std::size_t bytes) {
-  if (read_some(from_, to, bytes, patience_) != bytes) complain();
+  if (read_some(from_.number, to, bytes, patience_) != bytes) complain();
 }
 
 void isolated::complain() {
-  pollfd gone{from_, 0, 0};
+  pollfd gone{from_.number, 0, 0};
   bool const silent = ::poll(&gone, 1, 0) == 0;
   if (silent) ::kill(child_, SIGKILL);
   std::string words(4096, '\0');
-  words.resize(read_some(complaints_, words.data(), words.size(), patience_));
+  words.resize(read_some(complaints_.number, words.data(), words.size(), patience_));
   int status = 0;
   ::waitpid(std::exchange(child_, -1), &status, 0);
   require(!silent, what_, ": the process that reads it said nothing for ", patience_, " s");

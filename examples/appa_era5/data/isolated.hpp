@@ -34,10 +34,19 @@ class isolated {
   void get(void* to, std::size_t bytes);
 
  private:
+  // An end of a pipe, closed with it.
+  struct end {
+    int number = -1;
+    end() = default;
+    end(end const&) = delete;
+    ~end() { close(); }
+    void close();
+  };
+
   std::string what_;
   int patience_;
   pid_t child_ = -1;
-  int from_ = -1, complaints_ = -1;
+  end from_, complaints_;
 
   [[noreturn]] void complain();
 };
