@@ -10,6 +10,7 @@
 #include <sda/core/fill_normal.hpp>
 #include <sda/core/parallel.hpp>
 #include <sda/core/random.hpp>
+#include <sda/core/vectors.hpp>
 
 #include <sda/state/host.hpp>
 #include <sda/state/matrix.hpp>

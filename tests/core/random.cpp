@@ -54,6 +54,20 @@ TEST_CASE("a row filled at once equals its numbers one by one, from any column o
   }
 }
 
+TEST_CASE("a row has the same bits in vectors of every width") {
+  auto const check = []<class T>(T) {
+    index_t const n = 5000;
+    for (vectors const v : {vectors::plain, vectors::avx2, vectors::avx512}) {
+      if (v > widest_vectors()) continue;
+      std::vector<T> row(std::size_t(n), T(0));
+      with_vectors(v, [&](auto width) __attribute__((always_inline)) { detail::fill_normal_by<width()>(row.data(), key{8}, 2, 5, n); });
+      for (index_t i = 0; i < n; ++i) REQUIRE(row[std::size_t(i)] == normal<T>(key{8}, 2, 5 + i));
+    }
+  };
+  check(float{});
+  check(double{});
+}
+
 TEST_CASE("the numbers are the same bits for every compiler, optimisation and processor") {
   std::uint64_t hash = 0;  // of two million numbers, as any IEEE arithmetic gives them
   auto const take = [&](auto x) { hash = hash * 1099511628211ull + detail::bits(x); };

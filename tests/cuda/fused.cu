@@ -78,7 +78,8 @@ TEMPLATE_TEST_CASE("EnSF's walk in registers is the walk of every scalar", "[cud
       for (index_t c = 0; c < n; ++c)
         for (auto const& s : steps) {
           ensf_step<T> const rounded{T(s.alpha), T(s.precision), T(s.trust), T(s.keep), T(s.push), T(s.kick), s.draw};
-          z(r, c) = ensf_move(z(r, c), x(r, c), y(0, c), precision(0, c), arctan{}, rounded, normal<T>(s.draw, r, c));
+          z(r, c) = ensf_move(z(r, c), x(r, c), y(0, c), precision(0, c), sda::detail::value_and_slope(arctan{}, z(r, c)), rounded,
+                              normal<T>(s.draw, r, c));
         }
     CHECK(sda_test::distance(to_host(dz), z) < (std::same_as<T, float> ? 1e-4 : 1e-10));
   }

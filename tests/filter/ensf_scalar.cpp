@@ -17,7 +17,7 @@ TEST_CASE("a walk seen directly is affine, with the gains measured for the publi
     // Values follow from zero noise; the variance obeys v ← a² v + kick², a the slope of a step, from v = 1.
     double own = 0, seen = 0, v = 1;
     for (auto const& s : steps) {
-      auto const move = [&](double z, double x, double y, double xi) { return ensf_move(z, x, y, 1 / (sigma * sigma), identity_function{}, s, xi); };
+      auto const move = [&](double z, double x, double y, double xi) { return ensf_move(z, x, y, 1 / (sigma * sigma), {z, 1}, s, xi); };
       double const a = move(0.01, 0, 0, 0) / 0.01, kick = move(0, 0, 0, 1e-3) / 1e-3;
       own = move(own, 0.01, 0, 0), seen = move(seen, 0, 0.01, 0);
       v = a * a * v + kick * kick;
@@ -35,13 +35,14 @@ TEST_CASE("four columns walk as each would alone") {
   double const x[4] = {1, 2, -1, 0}, y[4] = {.5, 1, -.7, .2}, r[4] = {400, 0, 100, 1};
   ensf_walk(z, x, y, r, arctan{}, steps.data(), int(steps.size()), 3, 5);
   for (int c = 0; c < 4; ++c) {
-    for (auto const& s : steps) alone[c] = ensf_move(alone[c], x[c], y[c], r[c], arctan{}, s, normal<double>(s.draw, 3, 20 + c));
+    for (auto const& s : steps)
+      alone[c] = ensf_move(alone[c], x[c], y[c], r[c], {std::atan(alone[c]), arctan{}.slope(alone[c])}, s, normal<double>(s.draw, 3, 20 + c));
     CHECK(z[c] == alone[c]);
   }
 }
 
 TEST_CASE("an unseen component forgets nothing of its member, and the score is clipped") {
   auto const s = ensf_steps(10, key{3})[9];
-  CHECK(ensf_move(.5, .7, 99., 0., identity_function{}, s, 0.) == ensf_move(.5, .7, -99., 0., identity_function{}, s, 0.));
-  CHECK(ensf_move(0., 0., 1., 1e9, identity_function{}, s, 0.) == s.push * 1000);
+  CHECK(ensf_move(.5, .7, 99., 0., {.5, 1}, s, 0.) == ensf_move(.5, .7, -99., 0., {.5, 1}, s, 0.));
+  CHECK(ensf_move(0., 0., 1., 1e9, {0, 1}, s, 0.) == s.push * 1000);
 }

@@ -2,7 +2,7 @@
 #pragma once
 #include <sda/calculus/schedule.hpp>
 #include <sda/core/fill_normal.hpp>
-#include <sda/core/parallel.hpp>
+#include <sda/core/parallel_dealt.hpp>
 #include <sda/filter/ensemble.hpp>
 #include <sda/filter/ensf_scalar.hpp>
 #include <sda/observation/masked.hpp>
@@ -73,16 +73,24 @@ struct standardise {
   }
 };
 
-/// `n` neighbouring columns of one row through all steps, on the host: every operation in vectors.
+/// `n` neighbouring columns, at most numbers_at_once, of one row through all steps, on the host: every operation in vectors.
 template <class T, class H>
-void ensf_walk_run(T* z, T const* x, T const* y, T const* precision, H const& h, std::span<ensf_step<T> const> steps, index_t row, index_t first,
-                   index_t n) {
-  T xi[256];
-  for (auto const& s : steps) {
-    fill_normal(xi, s.draw, row, first, n);
-    SDA_ELEMENTWISE
-    for (index_t c = 0; c < n; ++c) z[c] = ensf_move(z[c], x[c], y[c], precision[c], h, s, xi[c]);
-  }
+void ensf_walk_run(vectors with, T* z, T const* x, T const* y, T const* precision, H const& h, std::span<ensf_step<T> const> steps, index_t row,
+                   index_t first, index_t n) {
+  with_vectors(with, [&](auto v) __attribute__((always_inline)) {
+    T xi[numbers_at_once], value[numbers_at_once], slope[numbers_at_once];
+    for (auto const& s : steps) {
+      fill_normal_by<v()>(xi, s.draw, row, first, n);
+      // two loops: in one, each number's chain of operations would be longer than what a processor looks ahead
+      SDA_ELEMENTWISE
+      for (index_t c = 0; c < n; ++c) {
+        with_slope<T> const sight = value_and_slope(h, z[c]);
+        value[c] = sight.value, slope[c] = sight.slope;
+      }
+      SDA_ELEMENTWISE
+      for (index_t c = 0; c < n; ++c) z[c] = ensf_move(z[c], x[c], y[c], precision[c], {value[c], slope[c]}, s, xi[c]);
+    }
+  });
 }
 
 }  // namespace detail
@@ -90,15 +98,17 @@ void ensf_walk_run(T* z, T const* x, T const* y, T const* precision, H const& h,
 /// Ensemble score filter (Bao, Zhang & Zhang, 2023, arXiv:2309.00983): every member of the analysis is sampled by the reverse
 /// SDE from noise, prior score from the forecast members, likelihood damped. As released (J = 1) each particle sees one member:
 /// then nothing couples components or members, unseen components keep their forecast, and the gain depends on R alone
-/// (docs/filters.md). With operators that see components one by one and a diagonal R that case is a walk of single scalars: on
-/// a device in registers, on the host in vectors and threads, nothing but the ensemble in memory.
+/// (docs/filters.md). Or each sees all members (J = N), or `batch` of them, others at every level. With operators that see
+/// components one by one and a diagonal R the first is a walk of single scalars: on a device in registers, on the host in
+/// vectors and threads, nothing but the ensemble in memory.
 struct ensf {
-  enum class scores { own_member, all_members };  // J = 1, J = N
+  enum class scores { own_member, all_members, mini_batch };  // J = 1, N, batch
 
   int steps = 500;
   double eps_alpha = 0.5, eps_sigma = 0.025;
   scores from = scores::own_member;
   bool standardised = true;  // the start noise has mean 0 and variance 1 over the members, component by component
+  index_t batch = 4;         // members in a mini-batch
 
   template <State X, class A, State Y, class R>
     requires ObservationOperator<A, X, Y>
@@ -115,7 +125,9 @@ struct ensf {
     auto const run = [&](auto prior) {
       return sample_from(euler_maruyama{}, damped_likelihood{std::move(prior), seen, eps_sigma}, std::span<level const>(levels), start(e, k), k);
     };
-    e = from == scores::own_member ? run(paired_ensemble{clone(e)}) : run(ensemble_denoiser<X>(e));
+    e = from == scores::own_member  ? run(paired_ensemble{clone(e)})
+      : from == scores::all_members ? run(ensemble_denoiser<X>(e))
+                                    : run(ensemble_batch_denoiser<X>(e, batch, k.fold(~std::uint64_t{0})));
   }
 
  private:
@@ -150,7 +162,7 @@ struct ensf {
   template <State X, class H> void walk_on_host(X& e, X const& y, X const& precision, H const& h, std::vector<ensf_step<double>> const& path,
                                                 key first_key) const {
     using T = std::conditional_t<std::same_as<value_t<X>, double>, double, float>;
-    constexpr index_t run = 256, slab = 64 * run;
+    constexpr index_t run = detail::numbers_at_once, slab = 64 * run;
     std::vector<ensf_step<T>> rounded;
     for (auto const& s : path) rounded.push_back({T(s.alpha), T(s.precision), T(s.trust), T(s.keep), T(s.push), T(s.kick), s.draw});
     auto const seen = on_host_of<T>(y), weight = on_host_of<T>(precision);
@@ -166,9 +178,9 @@ struct ensf {
         for (index_t r = 0; r < n; ++r) fill_normal(z.data() + r * width + c, first_key, r, first + c, count);
         if (standardised && n > 1) standardise(z.data() + c, n, width, count);
       });
-      parallel_for(n * runs, n * width * steps, [&](index_t i) {
+      parallel_dealt(n * runs, n * width * steps, [&](index_t i) {
         index_t const r = i / runs, c = i % runs * run, at = r * width + c;
-        detail::ensf_walk_run(z.data() + at, own.data() + at, seen.data() + first + c, weight.data() + first + c, h,
+        detail::ensf_walk_run(widest_vectors(), z.data() + at, own.data() + at, seen.data() + first + c, weight.data() + first + c, h,
                               std::span<ensf_step<T> const>(rounded), r, first + c, std::min(run, width - c));
       });
       std::vector<value_t<X>> const numbers(z.begin(), z.end());

@@ -7,6 +7,7 @@
 #include <sda/calculus/level.hpp>
 #include <sda/core/error.hpp>
 #include <sda/core/random.hpp>
+#include <sda/observation/pointwise.hpp>
 
 #include <cmath>
 #include <vector>
@@ -35,13 +36,14 @@ inline std::vector<ensf_step<double>> ensf_steps(int n, key k, double eps_alpha 
   return steps;
 }
 
-/// One scalar, one step: z of a particle, x of its member, y with precision 1/r (0 where nothing is seen), ξ. h is a pointwise
-/// function with its slope, as in observation/pointwise.hpp.
-template <class T, class H> SDA_HD T ensf_move(T z, T x, T y, T precision, H const& h, ensf_step<T> const& s, T xi) {
-  T const pull = (s.alpha * x - z) * s.precision, push = s.trust * precision * (T(h.slope(z)) * (y - T(h(z))));
-  T const free = pull + push, most = T(1000);
+/// One scalar, one step: z of a particle, x of its member, y with precision 1/r (0 where nothing is seen), h(z) and h'(z), ξ. Products
+/// and sums are fused here, not by compilers as they like: where h leaves them no choice either, all processors agree to the last bit.
+template <class T> SDA_HD T ensf_move(T z, T x, T y, T precision, with_slope<T> sight, ensf_step<T> const& s, T xi) {
+  using detail::fma_exact;
+  T const pull = fma_exact(s.alpha, x, -z), gradient = sight.slope * (y - sight.value), trust = s.trust * precision;
+  T const free = fma_exact(trust, gradient, pull * s.precision), most = T(1000);
   T const score = free > most ? most : free < -most ? -most : free;
-  return s.keep * z + (s.push * score + s.kick * xi);
+  return fma_exact(s.keep, z, fma_exact(s.push, score, s.kick * xi));
 }
 
 /// Four neighbouring columns, 4 quad to 4 quad + 3, of one row through all steps: one Philox block a step.
@@ -52,7 +54,7 @@ SDA_HD void ensf_walk(T (&z)[4], T const (&x)[4], T const (&y)[4], T const (&pre
     ensf_step<T> const s = steps[i];
     T xi[4];
     normal_quantiles(s.draw(row, quad), xi);
-    for (int c = 0; c < 4; ++c) z[c] = ensf_move(z[c], x[c], y[c], precision[c], h, s, xi[c]);
+    for (int c = 0; c < 4; ++c) z[c] = ensf_move(z[c], x[c], y[c], precision[c], detail::value_and_slope(h, z[c]), s, xi[c]);
   }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <sda/calculus/inverse_root.hpp>
-#include <sda/core/parallel.hpp>
+#include <sda/core/parallel_dealt.hpp>
 #include <sda/filter/inflation.hpp>
 #include <sda/filter/localisation.hpp>
 
@@ -199,9 +199,10 @@ struct letkf {
     for (index_t i = 0; i < n; ++i)
       for (index_t c = 0; c < p; ++c) seen[std::size_t(c * n + i)] = spread[std::size_t(i * p + c)];
     constexpr index_t lanes = detail::local_analysis::lanes, grain = 4 * lanes;
-    parallel_chunks(m, grain, m * n * n * n / 8, [&](index_t first, index_t last) {
+    parallel_dealt((m + grain - 1) / grain, m * n * n * n / 8, [&](index_t i) {
       detail::local_analysis solve{int(n)};
-      for (index_t c = first; c < last; c += lanes)
+      index_t const last = std::min(m, (i + 1) * grain);
+      for (index_t c = i * grain; c < last; c += lanes)
         solve(near, c, int(std::min<index_t>(lanes, last - c)), seen.data(), precision.data(), innovation.data(), x.data() + c, m, moved.data() + c);
     });
     from_host(analysed, x);
