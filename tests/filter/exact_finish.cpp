@@ -8,6 +8,7 @@
 #include <sda/observation/linear.hpp>
 #include <sda/observation/masked.hpp>
 #include <sda/observation/pointwise.hpp>
+#include <sda/sampler/corrector.hpp>
 
 using namespace sda;
 using S = host_array<double>;
@@ -90,6 +91,31 @@ TEST_CASE("on a linear chain finished samples have the smoother's covariances, o
         std::max(to_eigen(law.covariance).diagonal().maxCoeff(), to_eigen(smoothed.laws[std::size_t(t + 1)].covariance).diagonal().maxCoeff());
     CHECK((here.transpose() * off(t + 1) / double(draws) - to_eigen(smoothed.covariance_with_next[std::size_t(t)])).cwiseAbs().maxCoeff() <=
           error * largest);
+  }
+}
+
+TEST_CASE("as a corrector it draws what is noisy from the posterior seen through that noise, at the last levels alone") {
+  struct unscaled {
+    S operator()(S const& x, level l) const { return x / l.alpha; }
+  };
+  chain const c;
+  index_t const draws = 10000, n = c.n;
+  finishing const last{c.problem(), exact_finish{.iterations = 1}, 0.5};
+  static_assert(Corrector<decltype(last), unscaled, S>);
+  S const anywhere = 5 * sda_test::normals(draws, n * c.length, key{16});
+  S x = anywhere;
+  last.correct(unscaled{}, x, {0.6, 0.4}, key{17});
+  CHECK((x == anywhere).all());
+  level const l{0.8, 0.4};
+  last.correct(unscaled{}, x, l, key{17});
+  auto const smoothed = c.exact();
+  for (index_t t = 0; t < c.length; ++t) {
+    auto const& law = smoothed.laws[std::size_t(t)];
+    Eigen::MatrixXd const expected = l.alpha * l.alpha * to_eigen(law.covariance) + l.sigma * l.sigma * Eigen::MatrixXd::Identity(n, n);
+    Eigen::MatrixXd const off = x.middleCols(t * n, n).matrix().rowwise() - l.alpha * to_eigen(law.mean).transpose();
+    double const largest = expected.diagonal().maxCoeff();  // 4 standard errors
+    CHECK((off.transpose() * off / double(draws) - expected).cwiseAbs().maxCoeff() <= 4 * std::sqrt(2.0 / double(draws)) * largest);
+    CHECK(off.colwise().mean().cwiseAbs().maxCoeff() <= 4 * std::sqrt(largest / double(draws)));
   }
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 #include <sda/calculus/block_tridiagonal.hpp>
 #include <sda/observation/operator.hpp>
+#include <sda/prior/denoiser.hpp>
 
 #include <cmath>
 
@@ -187,5 +188,21 @@ struct exact_finish {
     }
   }
 };
+
+/// The same as a corrector (sampler/corrector.hpp) of the last levels, those with σ/α up to `below`: x ← α x* + σ ξ, x* the denoised
+/// trajectory finished. Where all is linear and Gaussian that is a sample of x_t given the observations, whatever x was.
+template <class D> struct finishing {
+  D dynamics;  // sda::dynamics
+  exact_finish finish{.iterations = 1};
+  double below = 0.1;
+
+  template <State X, Denoiser<X> N> void correct(N const& denoiser, X& x, level l, key k) const {
+    if (l.sigma > below * l.alpha) return;
+    lincomb(x, term{l.alpha, finish(dynamics, denoiser(x, l), k.fold(0))}, noise{l.sigma, k.fold(1)});
+  }
+};
+template <class D> finishing(D) -> finishing<D>;
+template <class D> finishing(D, exact_finish) -> finishing<D>;
+template <class D> finishing(D, exact_finish, double) -> finishing<D>;
 
 }  // namespace sda
