@@ -55,7 +55,7 @@ template <class Body> void run_plain(Body const& body) { body(vectors_constant<v
 
 /// Calls body(constant of V), its loops compiled for vectors V, which the processor must have. The body is a lambda with
 /// __attribute__((always_inline)); what it says of vectors itself is compiled for no other processor then, without optimisation too.
-template <class Body> void with_vectors(vectors v, Body const& body) {
+template <class Body> void with_vectors([[maybe_unused]] vectors v, Body const& body) {
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__CUDACC__)
   if (v == vectors::avx512) return detail::run_avx512(body);
   if (v == vectors::avx2) return detail::run_avx2(body);
