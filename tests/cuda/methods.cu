@@ -9,7 +9,9 @@
 #include <sda/filter/enff.hpp>
 #include <sda/filter/ensemble_kalman.hpp>
 #include <sda/filter/ensf.hpp>
+#include <sda/filter/four_d_var.hpp>
 #include <sda/filter/ienks.hpp>
+#include <sda/filter/latent.hpp>
 #include <sda/filter/paired.hpp>
 #include <sda/filter/particle.hpp>
 #include <sda/filter/variational.hpp>
@@ -21,6 +23,7 @@
 #include <sda/sampler/daps.hpp>
 #include <sda/sampler/repaint.hpp>
 #include <sda/sampler/smc.hpp>
+#include <sda/trajectory/alternating.hpp>
 
 using namespace sda;
 using sda_test::normals;
@@ -73,6 +76,7 @@ TEST_CASE("filters that have no kernels give on a device what they give on the h
   CHECK(filters_apart(eakf{localise_ring(ring, sites, 4), between, {.factor = 1.05}}) < 1e-10);
   CHECK(filters_apart(denkf{}) < 1e-10);
   CHECK(filters_apart(enkf_n{}) < 1e-8);
+  CHECK(filters_apart(ensf{.steps = 20}) < 1e-9);  // the walk in registers, from start to end
   CHECK(filters_apart(ensf{.steps = 20, .from = ensf::scores::all_members}) < 1e-9);
   CHECK(filters_apart(enff{.along = enff::path::noise_to_forecast}) < 1e-9);
   CHECK(filters_apart(paired_flow_filter{ring_taper{ring, 2}}) < 1e-8);
@@ -88,6 +92,30 @@ TEST_CASE("filters that have no kernels give on a device what they give on the h
           flow const model{lorenz96{}, 0.05};
           ienks{.iterations = 3}.analyse(e, [&](auto const& x) { return model(x); }, seen_by(make), key{3});
           return e;
+        }) < 1e-8);
+}
+
+namespace sda_test {
+/// Latents are halves.
+struct halves {
+  template <State S> S encode(S const& x) const {
+    S z = sda::clone(x);
+    lincomb(z, term{0.5, x});
+    return z;
+  }
+  pointwise<scale> decoder() const { return {{2}}; }
+};
+}  // namespace sda_test
+
+TEST_CASE("filters of latents and 4d-var give on a device what they give on the host", "[cuda]") {
+  using namespace sda_test;
+  CHECK(filters_apart(latent_filter{halves{}, etkf{}, true}) < 1e-10);
+  CHECK(filters_apart(latent_filter{halves{}, ensf{.steps = 20}}) < 1e-9);
+  CHECK(apart([](auto const& make) {
+          trajectory_from const weak{flow{lorenz96{}, 0.05}, 3, false};
+          auto const y = make(normals(1, 3 * ring, key{2})), background = make(normals(1, 3 * ring, key{4}));
+          return gauss_newton{.outer = 2, .solve = {20}}(
+              variational_problem{background, chain_error{scalar_error{2}, scalar_error{0.1}, 3}, observation{weak, y, scalar_error{0.04}}}, background);
         }) < 1e-8);
 }
 
@@ -115,4 +143,13 @@ TEST_CASE("samplers that know what is seen give on a device what they give on th
           observation const seen{masked(y, std::span<std::int64_t const>(sites), ring), y, scalar_error{0.3}};
           return sample_particles(twisted{prior, seen}, std::span<level const>(levels), make(host_array<double>::Zero(6, ring)), key{3}).x;
         }) < 1e-8);
+}
+
+TEST_CASE("trajectories drawn window by window are on a device what they are on the host", "[cuda]") {
+  using namespace sda_test;
+  CHECK(apart([](auto const& make) {
+          gaussian const prior{make(normals(1, ring, key{4})), make(normals(1, ring, key{5}).square() + 0.2)};
+          auto const redraw = [&](held_window const&, auto const& x, key k) { return sample(ddpm, prior, vp_cosine{}, 4, x, k); };
+          return alternating{alternating_plan{14, 6, 2}, 2, redraw}(make(host_array<double>::Zero(3, ring)), 2, key{3});
+        }) < 1e-9);
 }

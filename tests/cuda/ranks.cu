@@ -109,6 +109,22 @@ TEST_CASE("a world that is not complete, or not one, throws on every rank that c
 }
 
 #if defined(SDA_CUDA_EMULATED)
+TEST_CASE("a communicator's watch goes when the work is done", "[cuda]") {
+  std::atomic<bool> done = false;
+  std::thread device;
+  {
+    on_device::watchdog watch(50, [] { return std::string(); }, [](std::string const&) {});
+    emulator::events_pass = false;
+    watch.during(sda_test::device_stream(), "work", [] {});
+    device = std::thread([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      done = true, emulator::events_pass = true;
+    });
+  }
+  CHECK(done);
+  device.join();
+}
+
 TEST_CASE("a rank that is left alone in a call ends with a message", "[cuda]") {
   int said[2];
   REQUIRE(::pipe(said) == 0);

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Device states and LibTorch's tensors share memory and streams. Needs a LibTorch with CUDA.
-#include <sda/torch/device.hpp>
+#include "seam/sampling.hpp"
+
+#include <sda/prior/parametrisation.hpp>
+#include <sda/torch/graph.hpp>
+#include <sda/torch/traced.hpp>
 #if __has_include(<catch2/catch_all.hpp>)
 #include <catch2/catch_all.hpp>
 #else
 #include <catch2/catch.hpp>
 #endif
 
-#include <numeric>
+#include <cmath>
+#include <limits>
 #include <vector>
 
 using namespace sda;
@@ -69,4 +74,38 @@ TEST_CASE("a denoiser of tensors denoises device states on their own stream") {
   auto const y = through_torch{halved{}}(x, level{0.5, 1});
   CHECK(y.stream() == s.of);
   CHECK(numbers(y) == std::vector<float>(1 << 20, 1.0f));
+}
+
+TEST_CASE("guided sampling through a network of LibTorch is one graph, whose memory nobody else gets") {
+  torch::manual_seed(1);
+  auto const hidden = std::make_shared<torch::nn::LinearImpl>(16, 32), out = std::make_shared<torch::nn::LinearImpl>(32, 16);
+  for (auto const& layer : {hidden, out}) {
+    layer->to(at::kCUDA);
+    for (auto& p : layer->parameters()) p.set_requires_grad(false);
+  }
+  torch_function const f{[hidden, out](at::Tensor const& x, double c) { return out->forward(at::silu(hidden->forward(x + c))); }, at::kCUDA};
+  through_torch const net{preconditioned{f, 1.0, 0.25}};
+  using tangent = sda_test::foreign_denoiser::tangent;
+  sda_test::foreign_denoiser const denoiser{[&](device_array<float> const& x, level l) { return net(x, l); },
+                                            [&](device_array<float> const& x, level l) {
+                                              auto const at = std::make_shared<decltype(net.linearize(x, l))>(net.linearize(x, l));
+                                              return tangent{at->value(), [at](device_array<float> const& u) { return at->vjp(u); }};
+                                            }};
+  auto const runs = sda_test::sampled(denoiser, torch_recorder(), [] {  // others allocate meanwhile, in every size
+    for (std::int64_t n = 64; n <= 1 << 22; n *= 2) at::full({n}, std::numeric_limits<float>::quiet_NaN(), at::kCUDA);
+    check_cuda(cudaDeviceSynchronize());
+  });
+  for (std::size_t i = 0; i < runs[0].size(); ++i) {
+    CHECK(std::abs(runs[1][i] - runs[0][i]) < 1e-4f);
+    CHECK(runs[2][i] == runs[1][i]);
+  }
+}
+
+TEST_CASE("a function of CUDA tensors is one graph") {
+  made_stream s;
+  c10::cuda::CUDAStreamGuard const here(c10::cuda::getStreamFromExternal(s.of, 0));
+  auto const weight = at::randn({8, 8}, at::kCUDA);
+  graphed replay([&](at::Tensor const& x) { return at::mm(x, weight).tanh(); }, at::zeros({3, 8}, at::kCUDA), torch_recorder());
+  auto const x = at::randn({3, 8}, at::kCUDA);
+  CHECK(at::allclose(replay(x), at::mm(x, weight).tanh(), 1e-5, 1e-5));
 }

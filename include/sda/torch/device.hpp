@@ -26,21 +26,19 @@ inline at::ScalarType torch_type(__nv_bfloat16 const*) { return at::kBFloat16; }
 inline c10::cuda::CUDAStream torch_stream(cudaStream_t s, c10::DeviceIndex device) {
   return s ? c10::cuda::getStreamFromExternal(s, device) : c10::cuda::getDefaultCUDAStream(device);
 }
-inline c10::DeviceIndex device_of(void const* p) {
-  cudaPointerAttributes a{};
-  check_cuda(cudaPointerGetAttributes(&a, p));
-  return c10::DeviceIndex(a.device);
-}
+// Named, so that LibTorch need not ask where a pointer lies: memory of a graph that is being recorded lies nowhere yet.
+inline at::Device here() { return {at::kCUDA, c10::cuda::current_device()}; }
 
 }  // namespace on_device
 
-/// A tensor that shares the elements of x and keeps them alive.
+/// A tensor on the current device that shares the elements of x, which lie there, and keeps them alive.
 template <class T> at::Tensor as_tensor(device_array<T> const& x) {
-  auto const options = at::TensorOptions().dtype(on_device::torch_type(x.data()));
-  if (x.size() == 0) return at::empty({x.rows(), x.columns()}, options.device(at::kCUDA));
+  auto const device = on_device::here();
+  auto const options = at::TensorOptions().dtype(on_device::torch_type(x.data())).device(device);
+  if (x.size() == 0) return at::empty({x.rows(), x.columns()}, options);
   device_array<T> kept = x;
   T* const data = kept.data();
-  return at::from_blob(data, {x.rows(), x.columns()}, [kept](void*) mutable {}, options.device(at::Device(at::kCUDA, on_device::device_of(data))));
+  return at::from_blob(data, {x.rows(), x.columns()}, [kept](void*) mutable {}, options, device);
 }
 
 /// A device state that shares the elements of a rows x columns tensor and keeps them alive; it is worked on along `stream`, or
