@@ -36,12 +36,13 @@ template <int N> void eigenproblems(int count, int n) {
   std::string const of = std::to_string(count) + " of " + std::to_string(n) + " x " + std::to_string(n);
   // Every call starts from the same matrices; the copy, 8 bytes an element, is in all figures.
   auto const fact_of = [&](char const* what, auto const& solve) {
-    fact(of + ", " + what, seconds(
-                               [&] {
-                                 lincomb(a, term{1.0, fresh});
-                                 solve();
-                               },
-                               3, 1),
+    fact(of + ", " + what,
+         seconds(
+             [&] {
+               lincomb(a, term{1.0, fresh});
+               solve();
+             },
+             3, 1),
          "s");
   };
   int const sweeps = 9;  // what the local analysis takes for 40 members
@@ -57,12 +58,12 @@ template <int N> void eigenproblems(int count, int n) {
     syevjInfo_t how{};
     check_cusolver(cusolverDnCreateSyevjInfo(&how));
     int length = 0;
-    check_cusolver(cusolverDnSsyevjBatched_bufferSize(handle, CUSOLVER_EIG_MODE_VECTOR, CUBLAS_FILL_MODE_UPPER, n, a.data(), n, values.data(), &length,
-                                                      how, count));
+    check_cusolver(cusolverDnSsyevjBatched_bufferSize(handle, CUSOLVER_EIG_MODE_VECTOR, CUBLAS_FILL_MODE_UPPER, n, a.data(), n, values.data(),
+                                                      &length, how, count));
     device_array<float> work(1, length, stream());
     fact_of("cusolverDnSsyevjBatched", [&] {
-      check_cusolver(cusolverDnSsyevjBatched(handle, CUSOLVER_EIG_MODE_VECTOR, CUBLAS_FILL_MODE_UPPER, n, a.data(), n, values.data(), work.data(), length,
-                                             info.data(), how, count));
+      check_cusolver(cusolverDnSsyevjBatched(handle, CUSOLVER_EIG_MODE_VECTOR, CUBLAS_FILL_MODE_UPPER, n, a.data(), n, values.data(), work.data(),
+                                             length, info.data(), how, count));
     });
     check_cusolver(cusolverDnDestroySyevjInfo(how));
   }
@@ -71,8 +72,8 @@ template <int N> void eigenproblems(int count, int n) {
     cusolverDnParams_t how{};
     check_cusolver(cusolverDnCreateParams(&how));
     std::size_t on_device = 0, on_host = 0;
-    check_cusolver(cusolverDnXsyevBatched_bufferSize(handle, how, CUSOLVER_EIG_MODE_VECTOR, CUBLAS_FILL_MODE_UPPER, n, CUDA_R_32F, a.data(), n, CUDA_R_32F,
-                                                     values.data(), CUDA_R_32F, &on_device, &on_host, count));
+    check_cusolver(cusolverDnXsyevBatched_bufferSize(handle, how, CUSOLVER_EIG_MODE_VECTOR, CUBLAS_FILL_MODE_UPPER, n, CUDA_R_32F, a.data(), n,
+                                                     CUDA_R_32F, values.data(), CUDA_R_32F, &on_device, &on_host, count));
     device_array<char> work(1, index_t(on_device), stream());
     std::vector<char> host_work(on_host);
     fact_of("cusolverDnXsyevBatched", [&] {

@@ -145,8 +145,9 @@ void published(machine& m) {
   sda::pc const sampler{sda::ddim{}, sda::langevin{0.1}, 2};
   auto const path = std::span<sda::level const>(levels).subspan(std::size_t(steps / 2), std::size_t(taken + 1));
   double const s2 = m.seconds_once([&] { sda::sample_from(sampler, posterior, path, w, sda::key{3}); });
-  std::printf("\nsteps %d and %d of %d of the reanalysis of a window, 2 corrections each: %.4g s; a member of 24 h, extrapolated as %d times that: %.4g s\n",
-              steps / 2 + 1, steps / 2 + taken, steps, s2, steps / taken, s2 * steps / taken);
+  std::printf(
+      "\nsteps %d and %d of %d of the reanalysis of a window, 2 corrections each: %.4g s; a member of 24 h, extrapolated as %d times that: %.4g s\n",
+      steps / 2 + 1, steps / 2 + taken, steps, s2, steps / taken, s2 * steps / taken);
 }
 
 /// Steps a second of DDIM with MMPS, 64 windows of Lorenz-96, the arctan of every fourth number seen.
@@ -171,8 +172,9 @@ void small_network(machine const& m) {
 #if defined(SDA_TORCH_CUDA)
   if (!m.device.is_cuda()) return;
   c10::cuda::CUDAStreamGuard const apart(c10::cuda::getStreamFromPool());
-  sda::graphed replay([&](at::Tensor const& x) { return sda::sample_from(sda::ddim{}, posterior, std::span<sda::level const>(levels), x, sda::key{1}); },
-                      start, sda::torch_recorder());
+  sda::graphed replay(
+      [&](at::Tensor const& x) { return sda::sample_from(sda::ddim{}, posterior, std::span<sda::level const>(levels), x, sda::key{1}); }, start,
+      sda::torch_recorder);
   std::printf("| one graph | %.1f |\n", double(steps) / m.seconds([&] { replay(start); }));
 #endif
 }

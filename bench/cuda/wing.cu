@@ -84,7 +84,8 @@ void scores(index_t n, index_t c) {
   auto const blocks = kernels::line((c + kernels::threads - 1) / kernels::threads);
   std::string const of = " of " + std::to_string(n) + " members";
   row("CRPS" + of, double(c) * (4 * double(n + 1) + 16), [&] {
-    kernels::launch(kernels::crps_terms<24, float>, blocks, stream(), skill.data(), spread.data(), e.data(), truth.data(), std::int64_t(c), int(n), 1.0);
+    kernels::launch(kernels::crps_terms<24, float>, blocks, stream(), skill.data(), spread.data(), e.data(), truth.data(), std::int64_t(c), int(n),
+                    1.0);
   });
   row("ranks" + of, double(c) * 4 * double(n + 1), [&] {
     kernels::launch(kernels::rank_counts<float>, blocks, stream(), counts.data(), e.data(), truth.data(), std::int64_t(c), int(n), key{3});
@@ -134,7 +135,8 @@ void local_analyses(index_t c) {
   host_array<float> host(40, c), host_y(1, c / 2);
   lincomb(host, noise{1.0, key{6}});
   lincomb(host_y, noise{1.0, key{7}});
-  fact("... on the host, up to " + std::to_string(std::thread::hardware_concurrency()) + " threads", seconds_once([&] { analyse(host, host_y); }), "s");
+  fact("... on the host, up to " + std::to_string(std::thread::hardware_concurrency()) + " threads", seconds_once([&] { analyse(host, host_y); }),
+       "s");
 }
 
 // Lorenz-96 by size: 64 members of 40 columns, DDIM through an exact Gaussian denoiser.

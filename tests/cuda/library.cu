@@ -138,6 +138,33 @@ TEMPLATE_TEST_CASE("a whole sampling run is one graph, and gives what its steps 
   CHECK((to_host(replay(first)) == to_host(run(first))).all());
 }
 
+TEST_CASE("a graph may be recorded and launched by somebody else, who is told of its end whatever comes", "[cuda]") {
+  int begun = 0, ended = 0, launched = 0;
+  auto const recorder = [&] {
+    auto const own = cuda_recorder();
+    return graph_recorder{[&, own](cudaStream_t s) { ++begun, own.begin(s); }, [&, own] { ++ended, own.end(); },
+                          [&, own](cudaStream_t s) { ++launched, own.launch(s); }};
+  };
+  auto const x = to_device<float>(normals(2, 3, key{1}));
+  auto const doubled = [](device_array<float> const& s) {
+    auto y = sda::clone(s);
+    lincomb(y, term{2.0, s});
+    return y;
+  };
+  {
+    graphed replay(doubled, x, recorder);
+    CHECK((to_host(replay(x)) == 2 * to_host(x)).all());
+  }
+  CHECK((begun == 1 && ended == 1 && launched == 1));
+  int calls = 0;
+  auto const throws = [&](device_array<float> const& s) {
+    require(++calls < 2, "told to fail");  // in the capture, after a call that warms up
+    return sda::clone(s);
+  };
+  CHECK_THROWS_AS((graphed(throws, x, recorder)), error);
+  CHECK((begun == 2 && ended == 2 && launched == 1));
+}
+
 TEST_CASE("a graph refuses what waits for the device, and the default stream", "[cuda]") {
   auto const x = to_device<float>(normals(2, 3, key{1}));
   auto const waits = [](device_array<float> const& s) {

@@ -115,7 +115,8 @@ TEST_CASE("filters of latents and 4d-var give on a device what they give on the 
           trajectory_from const weak{flow{lorenz96{}, 0.05}, 3, false};
           auto const y = make(normals(1, 3 * ring, key{2})), background = make(normals(1, 3 * ring, key{4}));
           return gauss_newton{.outer = 2, .solve = {20}}(
-              variational_problem{background, chain_error{scalar_error{2}, scalar_error{0.1}, 3}, observation{weak, y, scalar_error{0.04}}}, background);
+              variational_problem{background, chain_error{scalar_error{2}, scalar_error{0.1}, 3}, observation{weak, y, scalar_error{0.04}}},
+              background);
         }) < 1e-8);
 }
 

@@ -9,9 +9,9 @@
 
 namespace sda {
 
-/// How work on a stream is written down as a graph and done again. CUDA's own way is cuda_recorder(); a library with an allocator of its
-/// own, whose memory replays need again, brings its way: torch_recorder() of torch/graph.hpp. Plain functions, so that what one compiler
-/// makes another uses.
+/// Writes work on a stream down as a graph, one a recorder, and does it again. CUDA's own way is cuda_recorder; a library with an allocator
+/// of its own, whose memory replays need again, brings its way: torch_recorder of torch/graph.hpp. Plain functions, so that what one
+/// compiler makes another uses.
 struct graph_recorder {
   std::function<void(cudaStream_t)> begin;  ///< from now on calls on the stream become nodes instead of work
   std::function<void()> end;                ///< ... until now
@@ -82,21 +82,19 @@ class recording {
 /// sampler and layers of a network it holds. What f reads besides its argument is frozen: keys (a replay draws the same
 /// numbers; put fresh ones into the argument), levels, host memory it loads, device memory it refers to, which must live on.
 /// f may not wait for the device. The stream of `like` must be one that was made, not the default one. If f calls LibTorch,
-/// LibTorch has to record it: graphed(f, like, torch_recorder()).
+/// LibTorch has to record it: graphed(f, like, torch_recorder).
 template <class S> class graphed {
  public:
   template <std::invocable<S const&> F>
     requires State<S> && std::same_as<std::invoke_result_t<F const&, S const&>, S>
-  graphed(F const& f, S const& like, graph_recorder recorder = cuda_recorder())
-      : recorder_(std::move(recorder)), stream_(on_device::stream_of<S>::get(like)), input_(clone(like)), output_(zeros_like(f(input_))) {
+  graphed(F const& f, S const& like, std::function<graph_recorder()> const& make_recorder = cuda_recorder)
+      : recorder_(make_recorder()), stream_(on_device::stream_of<S>::get(like)), input_(clone(like)), output_(trial(f, input_)) {
     require(stream_ != cudaStream_t{}, "graphed: the default stream cannot be captured");
-    auto const run = [&] {
+    on_device::recording record(recorder_, stream_, copies_);
+    {
       S const y = f(input_);
       lincomb(output_, term{1.0, y});
-    };
-    run();  // libraries choose, allocate and load now; a capture allows them less
-    on_device::recording record(recorder_, stream_, copies_);
-    run();
+    }
     record.end();
   }
   graphed(graphed&&) = default;
@@ -113,12 +111,20 @@ template <class S> class graphed {
   }
 
  private:
+  // What is recorded, done once: libraries choose, allocate and load now; a capture allows them less.
+  template <class F> static S trial(F const& f, S const& x) {
+    S const y = f(x);
+    S out = zeros_like(y);
+    lincomb(out, term{1.0, y});
+    return out;
+  }
+
   on_device::host_copies copies_;
   graph_recorder recorder_;  // the graph goes before the copies it reads
   cudaStream_t stream_;
   S input_, output_;
 };
 template <class F, class S> graphed(F const&, S const&) -> graphed<S>;
-template <class F, class S> graphed(F const&, S const&, graph_recorder) -> graphed<S>;
+template <class F, class S> graphed(F const&, S const&, std::function<graph_recorder()> const&) -> graphed<S>;
 
 }  // namespace sda

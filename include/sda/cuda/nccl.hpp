@@ -113,7 +113,8 @@ class nccl_communicator {
     if (std::uncaught_exceptions() == 0 && fault_of(comm).empty()) {
       ncclResult_t const started = ncclCommFinalize(comm);
       if (started != ncclSuccess && started != ncclInProgress) state = started;
-      while (state == ncclInProgress && ncclCommGetAsyncError(comm, &state) == ncclSuccess && state == ncclInProgress && until.milliseconds_left() > 0)
+      while (state == ncclInProgress && ncclCommGetAsyncError(comm, &state) == ncclSuccess && state == ncclInProgress &&
+             until.milliseconds_left() > 0)
         std::this_thread::sleep_for(std::chrono::microseconds(50));
     }
     if (state == ncclSuccess) ncclCommDestroy(comm);

@@ -9,7 +9,7 @@
 namespace sda {
 
 /// Records what LibTorch does too: its allocator takes memory of a recorded run from a pool that lives as long as the graph. For functions
-/// of device states that go through a network, graphed(f, like, torch_recorder()), and for functions of CUDA tensors while LibTorch's
+/// of device states that go through a network, graphed(f, like, torch_recorder), and for functions of CUDA tensors while LibTorch's
 /// current stream is one that was made. Noise of CUDA tensors comes from the host and cannot be recorded; that of device states can.
 /// While it records, no other thread may make CUDA calls that wait or allocate.
 inline graph_recorder torch_recorder() {

@@ -12,7 +12,8 @@
 
 namespace sda_test {
 
-std::vector<std::vector<float>> sampled(foreign_denoiser const& d, sda::graph_recorder const& recorder, std::function<void()> const& between) {
+std::vector<std::vector<float>> sampled(foreign_denoiser const& d, std::function<sda::graph_recorder()> const& recorder,
+                                        std::function<void()> const& between) {
   using namespace sda;
   cudaStream_t stream = nullptr;
   check_cuda(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));

@@ -28,6 +28,7 @@ struct foreign_denoiser {
 
 /// Draws from the denoiser guided by every second column, with noise in every step: step by step and, recorded from another start, as a graph
 /// that is replayed twice, `between` being called before the last replay. Three runs that must agree.
-std::vector<std::vector<float>> sampled(foreign_denoiser const& d, sda::graph_recorder const& recorder, std::function<void()> const& between);
+std::vector<std::vector<float>> sampled(foreign_denoiser const& d, std::function<sda::graph_recorder()> const& recorder,
+                                        std::function<void()> const& between);
 
 }  // namespace sda_test
