@@ -5,10 +5,12 @@
 #include <on_any_state.hpp>
 #include <sda/calculus/lbfgs.hpp>
 #include <sda/calculus/ode.hpp>
+#include <sda/filter/diffda.hpp>
 #include <sda/filter/eakf.hpp>
 #include <sda/filter/enff.hpp>
 #include <sda/filter/ensemble_kalman.hpp>
 #include <sda/filter/ensf.hpp>
+#include <sda/filter/exact_finish.hpp>
 #include <sda/filter/four_d_var.hpp>
 #include <sda/filter/ienks.hpp>
 #include <sda/filter/latent.hpp>
@@ -20,6 +22,8 @@
 #include <sda/guidance/projection.hpp>
 #include <sda/model/lorenz96.hpp>
 #include <sda/model/simulate.hpp>
+#include <sda/prior/parametrisation.hpp>
+#include <sda/prior/reschedule.hpp>
 #include <sda/sampler/daps.hpp>
 #include <sda/sampler/repaint.hpp>
 #include <sda/sampler/smc.hpp>
@@ -118,6 +122,54 @@ TEST_CASE("filters of latents and 4d-var give on a device what they give on the 
               variational_problem{background, chain_error{scalar_error{2}, scalar_error{0.1}, 3}, observation{weak, y, scalar_error{0.04}}},
               background);
         }) < 1e-8);
+}
+
+TEST_CASE("diffda and what finishes trajectories give on a device what they give on the host", "[cuda]") {
+  using namespace sda_test;
+  CHECK(apart([](auto const& make) {
+          gaussian const prior{make(host_array<double>::Zero(1, ring)), make(host_array<double>::Ones(1, ring))};
+          masked const sight(prior.mean, std::span<std::int64_t const>(sites), ring);
+          auto const spread_out = [sight](auto const& v) { return sight.adjoint(v); };
+          diffda const filter{prior,
+                              spread_out,
+                              make(normals(1, ring, key{5}).abs().min(1)),
+                              make(host_array<double>::Constant(1, ring, 0.6)),
+                              uniform_grid(vp_cosine{}, 6),
+                              1,
+                              2,
+                              ddpm};
+          auto e = make(normals(3, ring, key{1}));
+          filter.analyse(e, observation{sight, make(normals(1, 4, key{2})), scalar_error{0.3}}, key{3});
+          return e;
+        }) < 1e-9);
+  CHECK(apart([](auto const& make) {
+          std::vector<std::int64_t> const at{0, 2, 3, 5, 9, 11};
+          auto const start = make(normals(1, 3, key{4}));
+          dynamics const chain{linear(make(0.6 * normals(3, 3, key{1}))), start, scalar_error{1}, scalar_error{0.2},
+                               observation{masked(start, std::span<std::int64_t const>(at), 15), make(normals(1, 6, key{5})), scalar_error{0.3}}};
+          return exact_finish{2}(chain, make(normals(2, 15, key{6})), key{7});
+        }) < 1e-9);
+}
+
+namespace sda_test {
+/// A network of a state and a number.
+struct damping {
+  template <State S> S operator()(S const& x, double c) const {
+    S y = zeros_like(x);
+    lincomb(y, term{1 / (1 + c * c), x});
+    return y;
+  }
+};
+}  // namespace sda_test
+
+TEST_CASE("networks in every form give on a device what they give on the host", "[cuda]") {
+  using namespace sda_test;
+  auto const drawn = [](auto const& denoiser) {
+    return apart([&](auto const& make) { return sample(ddpm, denoiser, vp_cosine{}, 6, make(host_array<double>::Zero(3, ring)), key{3}); });
+  };
+  CHECK(drawn(preconditioned{damping{}, 1.0}) < 1e-10);
+  CHECK(drawn(predicting{timed<damping, rectified>{}, predicts_v{}}) < 1e-10);
+  CHECK(drawn(rescaled{timed<damping, rectified>{}, to_exploding{}}) < 1e-10);
 }
 
 TEST_CASE("guidance without kernels gives on a device what it gives on the host", "[cuda]") {

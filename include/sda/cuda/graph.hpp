@@ -81,8 +81,8 @@ class recording {
 /// A function of a device state, captured once as a CUDA graph: from then on a call is one launch, however many steps of a
 /// sampler and layers of a network it holds. What f reads besides its argument is frozen: keys (a replay draws the same
 /// numbers; put fresh ones into the argument), levels, host memory it loads, device memory it refers to, which must live on.
-/// f may not wait for the device. The stream of `like` must be one that was made, not the default one. If f calls LibTorch,
-/// LibTorch has to record it: graphed(f, like, torch_recorder).
+/// f may not wait for the device, nor keep states from one call to the next (warm_start). The stream of `like` must be one that was
+/// made, not the default one. If f calls LibTorch, LibTorch has to record it: graphed(f, like, torch_recorder).
 template <class S> class graphed {
  public:
   template <std::invocable<S const&> F>
