@@ -6,6 +6,8 @@
 #include <sda/calculus/solve.hpp>
 #include <sda/cuda/graph.hpp>
 #include <sda/prior/gaussian.hpp>
+#include <sda/prior/parametrisation.hpp>
+#include <sda/prior/reschedule.hpp>
 #include <sda/sampler/corrector.hpp>
 #include <sda/sampler/heun.hpp>
 #include <sda/sampler/multistep.hpp>
@@ -68,6 +70,29 @@ TEMPLATE_TEST_CASE("every sampler gives on a device what it gives on the host", 
   // Without a limit the last steps divide by x - α x̂, which near the data is rounding and nothing else.
   CHECK(apart<TestType>(pc{ddpm, adaptive_langevin{.limit = 10}, 2, correcting::after}) < near);
   CHECK(apart<TestType>(pc{ddim{}, renoising{}, 1}) < near);
+}
+
+namespace sda_test {
+/// A network of a state and a number.
+struct damping {
+  template <State S> S operator()(S const& x, double c) const {
+    S y = zeros_like(x);
+    lincomb(y, term{1 / (1 + c * c), x});
+    return y;
+  }
+};
+}  // namespace sda_test
+
+TEST_CASE("networks in every form give on a device what they give on the host", "[cuda]") {
+  using sda_test::damping;
+  auto const apart = [](auto const& denoiser) {
+    host_array<double> const like = host_array<double>::Zero(3, 12);
+    auto const draw = [&](auto const& x) { return sample(ddpm, denoiser, vp_cosine{}, 6, x, key{3}); };
+    return sda_test::distance(to_host(draw(to_device<double>(like))), draw(like));
+  };
+  CHECK(apart(preconditioned{damping{}, 1.0}) < 1e-10);
+  CHECK(apart(predicting{timed<damping, rectified>{}, predicts_v{}}) < 1e-10);
+  CHECK(apart(rescaled{timed<damping, rectified>{}, to_exploding{}}) < 1e-10);
 }
 
 namespace sda_test {

@@ -22,8 +22,6 @@
 #include <sda/guidance/projection.hpp>
 #include <sda/model/lorenz96.hpp>
 #include <sda/model/simulate.hpp>
-#include <sda/prior/parametrisation.hpp>
-#include <sda/prior/reschedule.hpp>
 #include <sda/sampler/daps.hpp>
 #include <sda/sampler/repaint.hpp>
 #include <sda/sampler/smc.hpp>
@@ -149,27 +147,6 @@ TEST_CASE("diffda and what finishes trajectories give on a device what they give
                                observation{masked(start, std::span<std::int64_t const>(at), 15), make(normals(1, 6, key{5})), scalar_error{0.3}}};
           return exact_finish{2}(chain, make(normals(2, 15, key{6})), key{7});
         }) < 1e-9);
-}
-
-namespace sda_test {
-/// A network of a state and a number.
-struct damping {
-  template <State S> S operator()(S const& x, double c) const {
-    S y = zeros_like(x);
-    lincomb(y, term{1 / (1 + c * c), x});
-    return y;
-  }
-};
-}  // namespace sda_test
-
-TEST_CASE("networks in every form give on a device what they give on the host", "[cuda]") {
-  using namespace sda_test;
-  auto const drawn = [](auto const& denoiser) {
-    return apart([&](auto const& make) { return sample(ddpm, denoiser, vp_cosine{}, 6, make(host_array<double>::Zero(3, ring)), key{3}); });
-  };
-  CHECK(drawn(preconditioned{damping{}, 1.0}) < 1e-10);
-  CHECK(drawn(predicting{timed<damping, rectified>{}, predicts_v{}}) < 1e-10);
-  CHECK(drawn(rescaled{timed<damping, rectified>{}, to_exploding{}}) < 1e-10);
 }
 
 TEST_CASE("guidance without kernels gives on a device what it gives on the host", "[cuda]") {
