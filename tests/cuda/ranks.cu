@@ -174,12 +174,13 @@ TEST_CASE("a launcher's variables say who one is", "[cuda]") {
   CHECK(launched_by_environment().size == 1);
   ::setenv("SLURM_PROCID", "2", 1), ::setenv("SLURM_NTASKS", "4", 1);
   CHECK((launched_by_environment().rank == 2 && launched_by_environment().size == 4));
-  ::setenv("SLURM_STEP_NODELIST", "gpu[07-09,12],login", 1);
-  CHECK(launched_by_environment().address == "gpu07");
+  ::setenv("SLURM_STEP_NODELIST", "gpu[07-09,12],login", 1), ::setenv("SLURM_JOB_ID", "120034", 1);
+  CHECK((launched_by_environment().address == "gpu07" && launched_by_environment().port == 20035));
   for (auto const& [list, first] : {std::pair{"a", "a"}, {"a,b", "a"}, {"n3,gpu[1-2]", "n3"}, {"r[12,14]-n1,x", "r12-n1"}, {"n[5]", "n5"}})
     CHECK(on_device::first_machine(list) == first);
   CHECK_THROWS_AS(on_device::first_machine("gpu[1-2"), error);
-  ::unsetenv("SLURM_STEP_NODELIST");
+  ::unsetenv("SLURM_STEP_NODELIST"), ::unsetenv("SLURM_JOB_ID");
+  CHECK(launched_by_environment().port == 29501);
   ::setenv("RANK", "1", 1), ::setenv("WORLD_SIZE", "2", 1), ::setenv("MASTER_ADDR", "node7", 1),
       ::setenv("MASTER_PORT", "1234", 1);  // torchrun inside srun
   auto const me = launched_by_environment();

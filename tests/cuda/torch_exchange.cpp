@@ -6,6 +6,7 @@
 #include <sda/torch/graph.hpp>
 #include <sda/torch/traced.hpp>
 #include <sda/trajectory/communicator.hpp>
+#undef CHECK  // LibTorch's logging has one too
 #if __has_include(<catch2/catch_all.hpp>)
 #include <catch2/catch_all.hpp>
 #else

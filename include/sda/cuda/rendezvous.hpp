@@ -123,15 +123,16 @@ inline std::string first_machine(std::string const& list) {
 }  // namespace on_device
 
 /// Reads the variables of torchrun (RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT), Open MPI's mpirun, MPICH's, and
-/// srun, in this order; a process that none of them started is alone. Rank 0 is met one port above torchrun's own; without
-/// MASTER_ADDR on the first of srun's machines, or on this one.
+/// srun, in this order; a process that none of them started is alone. Rank 0 is met one port above torchrun's own, or
+/// one that srun's job number gives; without MASTER_ADDR on the first of srun's machines, or on this one.
 inline launched launched_by_environment() {
   using on_device::number_from;
   launched me;
   me.rank = number_from({"RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID"}, 0);
   me.size = number_from({"WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_NTASKS"}, 1);
   me.local_rank = number_from({"LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID"}, 0);
-  me.port = number_from({"MASTER_PORT"}, me.port - 1) + 1;
+  int const usual = 20000 + number_from({"SLURM_JOB_ID"}, 9500) % 10000;  // 29500; jobs that share a machine have ports of their own
+  me.port = number_from({"MASTER_PORT"}, usual) + 1;
   char const *const address = std::getenv("MASTER_ADDR"), *const machines = std::getenv("SLURM_STEP_NODELIST");
   if (address && *address) me.address = address;
   else if (machines && *machines) me.address = on_device::first_machine(machines);
