@@ -170,7 +170,9 @@ TEST_CASE("a rank that is left alone in a call ends with a message", "[cuda]") {
 #endif
 
 TEST_CASE("a launcher's variables say who one is", "[cuda]") {
-  for (auto const* name : {"RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "SLURM_PROCID", "SLURM_NTASKS"}) ::unsetenv(name);
+  for (auto const* name :
+       {"RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "SLURM_PROCID", "SLURM_NTASKS", "SLURM_JOB_ID", "SLURM_STEP_NODELIST"})
+    ::unsetenv(name);
   CHECK(launched_by_environment().size == 1);
   ::setenv("SLURM_PROCID", "2", 1), ::setenv("SLURM_NTASKS", "4", 1);
   CHECK((launched_by_environment().rank == 2 && launched_by_environment().size == 4));
