@@ -18,6 +18,7 @@ struct graph_recorder {
   std::function<void(cudaStream_t)> launch;
 };
 
+/// Whatever CUDA itself sees on the stream.
 inline graph_recorder cuda_recorder() {
   struct recorded {
     cudaStream_t stream = nullptr;

@@ -107,10 +107,6 @@ inline connection open_socket(launched const& me, bool listens, deadline const& 
   }
 }
 
-}  // namespace on_device
-
-namespace on_device {
-
 // The first machine of a list as Slurm writes it: "gpu[07-09,12],login" begins with gpu07.
 inline std::string first_machine(std::string const& list) {
   std::size_t const bracket = list.find('['), end = list.find(',');
