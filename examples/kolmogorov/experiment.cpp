@@ -48,7 +48,7 @@ template <class Read> void run_case(experiment const& e, test_case const& c, any
   states const x = e.guidance == "mmps" ? drawn(sda::mmps{prior, seen, sda::gmres{e.iterations}}) : drawn(sda::gamma_likelihood{prior, seen, e.gamma});
   states const mean = x.colwise().mean(), climate = truth - truth.mean();
   double const residual = deviation(y.replicate(x.rows(), 1) - sight(x));
-  double const spread = std::sqrt((x.rowwise() - mean.row(0)).square().sum() / double((x.rows() - 1) * x.cols()));
+  double const spread = std::sqrt((x.rowwise() - mean.row(0)).square().sum() / double(std::max<index_t>(1, x.rows() - 1) * x.cols()));
   std::printf("%-14s %8.4f %9.4f %9.4f %10.3f %10.3f %10.3f\n", c.name, c.error, residual, c.published, deviation(mean - truth), spread, deviation(climate));
   std::fflush(stdout);
 }
@@ -56,7 +56,7 @@ template <class Read> void run_case(experiment const& e, test_case const& c, any
 }  // namespace
 
 void run(experiment const& e) {
-  sda::require(e.points >= 16 && e.points % 16 == 0 && e.frames >= 1 && e.runs >= 1 && e.members >= 2, "experiment: ", e.points, " points, ", e.frames,
+  sda::require(e.points >= 16 && e.points % 16 == 0 && e.frames >= 1 && e.runs >= 1 && e.members >= 1, "experiment: ", e.points, " points, ", e.frames,
                " frames, ", e.runs, " runs, ", e.members, " members");
   std::vector<test_case> asked;
   for (std::size_t at = 0; at < e.cases.size();) {

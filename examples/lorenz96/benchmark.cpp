@@ -309,11 +309,11 @@ void run_benchmark(benchmark_command const& c) {
         benchmark_outcome const o = estimate(s, sda::key{task.where.seed}.fold(2));
         rows.push_back(record(task, of_task, method, of_method, o, peak_memory()));
         records.push_back(rows.back());
+        if (!c.json.empty()) write(records, c.json);   // what an interruption leaves
       }
       print_row(method.name, rows);
     }
   }
-  if (!c.json.empty()) write(records, c.json);
   if (!c.plot.empty()) draw_picture(LORENZ96_BENCHMARK_PLOT, {c.json, c.plot});
 }
 

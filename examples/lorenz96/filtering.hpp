@@ -62,6 +62,8 @@ benchmark_outcome through_time(Run run, index_t size, index_t lag, benchmark_tas
   return with_read([&](auto const& read) {
     int const inner = std::max(1, int(std::ceil(s.step / 0.05 - 1e-9)));
     index_t const width = s.ring() + task.unknown_forcing, unscored = index_t(std::lround(task.settling / (s.step * double(task.net.every))));
+    sda::require(task.cycles > unscored, task.name, ": filters are scored after ", unscored, " analyses (settling=", task.settling, " of model time), of ",
+                 task.cycles, "; ask for more --cycles, or for ", task.name, ":settling=0");
     run_scores scored(size, s);
     model_cost model;
     double seconds = 0;
@@ -85,7 +87,7 @@ benchmark_outcome through_time(Run run, index_t size, index_t lag, benchmark_tas
       index_t const made = index_t(times.size());
       if (made > unscored) scored.add(run, t, times[std::size_t(std::max<index_t>(0, made - 1 - lag))]);
     }
-    sda::require(scored.cycles() > 0, task.name, ": filters are scored from analysis ", unscored, " on, there are ", times.size(), "; ask for more cycles");
+    sda::require(scored.cycles() > 0, task.name, ": filters are scored after ", unscored, " analyses, ", times.size(), " times were observed");
     benchmark_outcome o = scored.outcome(size);
     o.spent.model = model.steps;
     o.seconds = seconds / double(times.size()), o.seconds_model = model.seconds / double(times.size());

@@ -22,6 +22,26 @@ template <class D> trajectory finish(D const& d, trajectory x, int iterations, d
   return sda::exact_finish{.iterations = 6}(d, std::move(x), k.fold(0));
 }
 
+/// A model that counts its steps, of members and as derivatives: what 4D-Var costs.
+struct counted {
+  sda::flow<sda::lorenz96> model;
+  effort* spent;
+
+  template <sda::State S> S operator()(S const& x) const {
+    note(x);
+    return model(x);
+  }
+  template <sda::State S> auto linearize(S const& x) const {
+    note(x);
+    return sda::linearize(model, x);
+  }
+
+ private:
+  template <sda::State S> void note(S const& x) const {
+    if (spent) spent->model += double(x.rows() * model.steps);
+  }
+};
+
 }  // namespace
 
 finisher make_finisher(smoother_settings const& how, scene const& s) {
@@ -38,7 +58,7 @@ finisher make_finisher(smoother_settings const& how, scene const& s) {
     std::vector<double> const variance(every.size(), task.error * task.error);
     auto const window = sda::observed(x, x.cols(), {every, {task.seen.data(), every.size()}, variance}, sda::missing::is_dropped);
     return with_instrument(task.through, [&](auto const& read) {
-      sda::dynamics const exact{model, background, sda::scalar_error{spread}, sda::scalar_error{error},
+      sda::dynamics const exact{counted{model, task.spent}, background, sda::scalar_error{spread}, sda::scalar_error{error},
                                 sda::observation{sda::composed{sda::pointwise{read}, window.op}, window.y, window.error}};
       return members(finish(exact, x, iterations, std::max(1.0, 1 / error), task.k.fold(1)).template cast<float>());
     });

@@ -148,8 +148,10 @@ case_finish() {
   works assimilate --ring 12 --length 20 --windows 1 --prior gaussian --steps 16 --members 4 --sites every:2 --guidance mmps --corrections 0 --finish 12
   awk '/^score, finished/ {finished = $5} /^score smoother/ {found = $5} END {exit !(finished < 0.6 * found)}' out.txt || die "$(cat out.txt)"
   works benchmark --task half:ring=12,length=20 --prior gaussian --cycles 20 --members 4 --steps 16 --guidance mmps --corrections 0 --schedule rectified \
-    --methods score,finished:finish=12
+    --methods score,finished:finish=12 --json a.json
   awk '$1 == "finished" {finished = $3} $1 == "score" {found = $3} END {exit !(finished < 0.6 * found)}' out.txt || die "$(cat out.txt)"
+  (($(grep -c '"model_evaluations": [1-9]' a.json) == 1)) || die "the finish does not say what it asked of the model"
+  rm a.json
   fails "--finish 3, --model-error 0" assimilate "${small[@]}" "${gaussian[@]}" --finish 3 --model-error 0 --out a.nc
 }
 # Windows that are drawn whole, given steps of their neighbours, make a trajectory too.
@@ -206,7 +208,8 @@ case_filters() {
   works benchmark --methods etkf,letkf,3dvar,4dvar,pf --cycles 450 --json a.json
   (($(grep -c '"diverged": 0.0' a.json) == 5)) || die "a filter lost a fully observed truth"
   rm a.json
-  fails "ask for more cycles" benchmark --methods etkf --cycles 400
+  fails "ask for more --cycles, or for sakov2008:settling=0" benchmark --methods etkf --cycles 400
+  works benchmark --task ensf:ring=20000,length=2,settling=0 --methods ensf:steps=20 --cycles 2
 }
 # Parameters are set by name, on methods and on tasks; the help of a task shows those that are tuned for it.
 case_parameters() {
