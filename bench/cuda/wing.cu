@@ -1,74 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 // The wing against the memory of its card: each verb's bytes (every input read once, the result written once) over its median
 // time, beside a plain copy of the same run. Prints a table; `wing SCALE` divides all sizes, for a quick look.
+#include "measured.cuh"
+
 #include <sda/calculus/schedule.hpp>
 #include <sda/calculus/solve.hpp>
-#include <sda/cuda/algebra.cuh>
 #include <sda/cuda/graph.hpp>
+#include <sda/cuda/kernels/metrics.cuh>
+#include <sda/eigen.hpp>
+#include <sda/filter/ensf.hpp>
+#include <sda/filter/letkf.hpp>
+#include <sda/observation/error_covariance.hpp>
+#include <sda/observation/masked.hpp>
 #include <sda/observation/pointwise.hpp>
 #include <sda/prior/gaussian.hpp>
 #include <sda/sampler/ddim.hpp>
 #include <sda/sampler/heun.hpp>
 #include <sda/sampler/sample.hpp>
 
-#include <algorithm>
 #include <array>
-#include <chrono>
-#include <cstdio>
 #include <cstdlib>
-#include <string>
-#include <vector>
-
-using namespace sda;
+#include <span>
+#include <thread>
 
 namespace bench {
-
-inline cudaStream_t stream() {
-  static cudaStream_t const s = [] {
-    cudaStream_t made = nullptr;
-    check_cuda(cudaStreamCreateWithFlags(&made, cudaStreamNonBlocking));
-    return made;
-  }();
-  return s;
-}
-
-/// The median seconds of one call of f, from batches of calls between two events.
-template <class F> double seconds(F const& f, int batches = 9, int calls = 5) {
-  cudaEvent_t from{}, to{};
-  check_cuda(cudaEventCreate(&from)), check_cuda(cudaEventCreate(&to));
-  for (int i = 0; i < 3; ++i) f();
-  std::vector<double> times;
-  for (int b = 0; b < batches; ++b) {
-    check_cuda(cudaEventRecord(from, stream()));
-    for (int i = 0; i < calls; ++i) f();
-    check_cuda(cudaEventRecord(to, stream()));
-    check_cuda(cudaEventSynchronize(to));
-    float ms = 0;
-    check_cuda(cudaEventElapsedTime(&ms, from, to));
-    times.push_back(ms * 1e-3 / calls);
-  }
-  cudaEventDestroy(from), cudaEventDestroy(to);
-  std::nth_element(times.begin(), times.begin() + batches / 2, times.end());
-  return times[std::size_t(batches / 2)];
-}
-
-inline double copy_rate = 0;  // bytes a second of the plain copy
-template <class F> void row(std::string const& what, double bytes, F const& f) {
-  double const s = seconds(f), rate = bytes / s;
-  if (copy_rate == 0) copy_rate = rate;
-  std::printf("| %s | %.3f | %.1f | %.0f | %.1f %% |\n", what.c_str(), s * 1e3, bytes * 1e-6, rate * 1e-9, 100 * rate / copy_rate);
-  std::fflush(stdout);
-}
-inline void fact(std::string const& what, double value, char const* unit) {
-  std::printf("| %s | %.4g %s |\n", what.c_str(), value, unit);
-  std::fflush(stdout);
-}
-
-template <class T> device_array<T> drawn(index_t r, index_t c, std::uint64_t seed) {
-  device_array<T> x(r, c, stream());
-  lincomb(x, noise{1.0, key{seed}});
-  return x;
-}
 
 struct squashed {
   template <class T> SDA_HD T operator()(T const& x) const { return x / (1 + x * x); }
@@ -120,30 +75,68 @@ void products(index_t scale) {
   }
 }
 
+// Reductions over members: the kernels, without the way of their results to the host.
+void scores(index_t n, index_t c) {
+  auto const e = drawn<float>(n, c, 1), truth = drawn<float>(1, c, 2);
+  device_array<double> skill(1, c, stream()), spread(1, c, stream());
+  device_array<unsigned long long> counts(1, n + 2, stream());
+  check_cuda(cudaMemsetAsync(counts.data(), 0, sizeof(unsigned long long) * std::size_t(n + 2), stream()));
+  auto const blocks = kernels::line((c + kernels::threads - 1) / kernels::threads);
+  std::string const of = " of " + std::to_string(n) + " members";
+  row("CRPS" + of, double(c) * (4 * double(n + 1) + 16), [&] {
+    kernels::launch(kernels::crps_terms<24, float>, blocks, stream(), skill.data(), spread.data(), e.data(), truth.data(), std::int64_t(c), int(n),
+                    1.0);
+  });
+  row("ranks" + of, double(c) * 4 * double(n + 1), [&] {
+    kernels::launch(kernels::rank_counts<float>, blocks, stream(), counts.data(), e.data(), truth.data(), std::int64_t(c), int(n), key{3});
+  });
+}
+
+// All columns are seen by the arctangent; noise is made on the way.
 void score_filter(index_t c) {
-  auto const x = drawn<float>(20, c, 1), y = drawn<float>(1, c, 2);
-  auto z = drawn<float>(20, c, 3), precision = zeros(x, 1, c);
-  std::vector<float> const exact(std::size_t(c), 400.0f);
-  load(precision, std::span<float const>(exact));
-  auto const steps = ensf_steps(500, key{4});
-  double const s = seconds([&] { algebra<device_array<float>>::ensf_walk(z, x, y, precision, arctan{}, steps); }, 3, 1);
+  auto const forecast = drawn<float>(20, c, 1);
+  observation const seen{pointwise{arctan{}}, drawn<float>(1, c, 2), scalar_error{0.05 * 0.05}};
+  auto e = sda::clone(forecast);
+  double const s = seconds([&] { ensf{}.analyse(e, seen, key{4}); }, 3, 1);
   fact("EnSF analysis, " + std::to_string(c) + " dimensions, 20 members, 500 steps", s, "s");
 }
 
-// Every second column is seen; each is analysed with the eight nearest, 40 members.
+// Every second column is seen; each is analysed with the eight nearest, 40 members. On the host the same filter, on all its threads.
 void local_analyses(index_t c) {
   localisation near;
+  std::vector<std::int64_t> at;
+  for (index_t i = 0; i < c / 2; ++i) at.push_back(2 * i);
   for (index_t i = 0; i < c; ++i) {
-    for (std::int64_t o = -4; o < 4; ++o) near.observation.push_back((i / 2 + o + c / 2) % (c / 2)), near.taper.push_back(0.5);
+    std::vector<std::int64_t> eight;
+    for (std::int64_t o = -4; o < 4; ++o) eight.push_back((i / 2 + o + c / 2) % (c / 2));
+    std::sort(eight.begin(), eight.end());
+    near.observation.insert(near.observation.end(), eight.begin(), eight.end());
+    near.taper.insert(near.taper.end(), eight.size(), 0.5);
     near.first.push_back(std::int64_t(near.observation.size()));
   }
+  std::string const of = std::to_string(c) + " columns, 40 members";
   auto x = drawn<float>(40, c, 1), shift = drawn<float>(1, c, 2);
   auto const seen = drawn<float>(40, c / 2, 3), innovation = drawn<float>(1, c / 2, 4);
   auto precision = zeros(x, 1, c / 2);
   std::vector<float> const ten(std::size_t(c / 2), 10.0f);
   load(precision, std::span<float const>(ten));
-  double const s = seconds([&] { algebra<device_array<float>>::analyse_columns(x, shift, near, seen, precision, innovation); }, 3, 1);
-  fact("LETKF local analyses with their lists' upload, " + std::to_string(c) + " columns, 40 members", s, "s");
+  auto const locally = [&] { algebra<device_array<float>>::analyse_columns(x, shift, near, seen, precision, innovation); };
+  locally();
+  fact("LETKF local analyses with their lists' upload, " + of, seconds_once(locally), "s");
+
+  letkf const filter{near};
+  auto const analyse = [&](auto& e, auto const& y) {
+    filter.analyse(e, observation{masked(e, std::span<std::int64_t const>(at), c), y, scalar_error{0.1}}, key{5});
+  };
+  auto e = drawn<float>(40, c, 6);
+  auto const y = drawn<float>(1, c / 2, 7);
+  analyse(e, y);
+  fact("LETKF analysis, " + of, seconds_once([&] { analyse(e, y); }), "s");
+  host_array<float> host(40, c), host_y(1, c / 2);
+  lincomb(host, noise{1.0, key{6}});
+  lincomb(host_y, noise{1.0, key{7}});
+  fact("... on the host, up to " + std::to_string(std::thread::hardware_concurrency()) + " threads", seconds_once([&] { analyse(host, host_y); }),
+       "s");
 }
 
 // Lorenz-96 by size: 64 members of 40 columns, DDIM through an exact Gaussian denoiser.
@@ -170,6 +163,7 @@ int main(int argc, char** argv) {
   bench::bandwidth<__nv_bfloat16>("bfloat16", 4, width);
   bench::bandwidth<double>("double", 2, width);
   bench::gathers(4 * width);
+  bench::scores(20, width / 4);
   std::printf("\n| what | measured |\n|---|---|\n");
   bench::products(scale);
   bench::score_filter(1000000 / scale);

@@ -21,7 +21,49 @@ struct product_plus {
 // Odd and even widths, one row and many, below and above a block, a warp's dot and a block's.
 inline std::vector<std::pair<index_t, index_t>> const shapes{{1, 1},   {1, 7},   {5, 1},    {3, 4},    {7, 40},
                                                              {2, 333}, {300, 6}, {3, 1024}, {2, 5000}, {1, 9001}};
+
+/// Everything a key gives: words, folds, uniform numbers and a mask of them, and those of a batch that starts at row 2 of a whole.
+__global__ void draw(std::uint32_t* words, double* uniforms, key k, index_t height, index_t width) {
+  for (index_t i = index_t(blockIdx.x) * blockDim.x + threadIdx.x; i < height * width; i += index_t(gridDim.x) * blockDim.x) {
+    index_t const r = i / width, c = i % width;
+    uniforms[i] = uniform(k.fold(std::uint64_t(c)).from_row(2), r, c);
+    words[i] = k.fold(3)(std::uint32_t(r), std::uint32_t(c)).w[c % 4] ^ (uniforms[i] < 0.3 ? 1u : 0u);
+  }
+}
 }  // namespace sda_test
+
+TEST_CASE("a key gives the host's bits on a device, in any launch", "[cuda]") {
+  key const k = key{21}.fold(4);
+  index_t const height = 5, width = 37;
+  device_array<std::uint32_t> words(height, width, sda_test::device_stream());
+  device_array<double> uniforms(height, width, sda_test::device_stream());
+  std::vector<std::uint32_t> ours(std::size_t(height * width));
+  std::vector<double> numbers(ours.size());
+  for (auto const& launch : {kernels::shape{1, 1}, kernels::shape{1, 256}, kernels::shape{7, 33}, kernels::shape{40, 96}}) {
+    kernels::launch(sda_test::draw, launch, words.stream(), words.data(), uniforms.data(), k, height, width);
+    algebra<device_array<float>>::store(words, std::span<std::uint32_t>(ours));
+    store(uniforms, std::span<double>(numbers));
+    for (index_t r = 0; r < height; ++r)
+      for (index_t c = 0; c < width; ++c) {
+        std::size_t const i = std::size_t(r * width + c);
+        REQUIRE(numbers[i] == uniform(k.fold(std::uint64_t(c)), r + 2, c));
+        REQUIRE(ours[i] == (k.fold(3)(std::uint32_t(r), std::uint32_t(c)).w[c % 4] ^ (numbers[i] < 0.3 ? 1u : 0u)));
+      }
+  }
+}
+
+TEMPLATE_TEST_CASE("device noise does not depend on the launch", "[cuda]", float, double) {
+  key const k{11};
+  device_array<TestType> expected(6, 50, sda_test::device_stream()), out(6, 50, sda_test::device_stream());
+  lincomb(expected, noise{1.0, k});
+  using kernels::shape;
+  for (auto const& launch : {shape{1, 1}, shape{1, 32}, shape{dim3(3, 2), dim3(2, 2)}, shape{dim3(1, 6), dim3(64, 4)}}) {
+    lincomb(out, term{0.0, expected});
+    kernels::launch(kernels::sum<4, false, TestType, kernels::random<TestType>>, launch, out.stream(), out.data(), kernels::extent{50, 6, 50},
+                    kernels::random<TestType>{1, k});
+    CHECK((to_host<TestType>(out) == to_host<TestType>(expected)).all());
+  }
+}
 
 TEMPLATE_TEST_CASE("a device lincomb is the host's", "[cuda]", float, double, __half, __nv_bfloat16) {
   using T = TestType;
@@ -153,10 +195,14 @@ TEST_CASE("memory of another owner is used in place and handed back", "[cuda]") 
   {
     auto lent = device_array<float>(lender.data(), 2, 5, lender.stream(), std::shared_ptr<void>(&released, [](void* n) { ++*static_cast<int*>(n); }));
     lincomb(lent, term{2.0, lent});
+    multiply(lent, lent, to_device<float>(host_array<float>(2 * normals<float>(5, 5, key{2}))));
     auto moved = std::move(lent);
     CHECK(moved.data() == lender.data());
     CHECK(released == 0);
   }
   CHECK(released == 1);
-  CHECK((to_host<float>(lender) == 2 * normals<float>(2, 5, key{1})).all());
+  host_array<double> expected(2, 5);
+  multiply(expected, to_host(to_device<float>(host_array<float>(4 * normals<float>(2, 5, key{1})))),
+           to_host(to_device<float>(normals<float>(5, 5, key{2}))));
+  CHECK(sda_test::distance(to_host(lender), expected) < few_ulps<float>);
 }

@@ -6,6 +6,8 @@
 #include <sda/calculus/solve.hpp>
 #include <sda/cuda/graph.hpp>
 #include <sda/prior/gaussian.hpp>
+#include <sda/prior/parametrisation.hpp>
+#include <sda/prior/reschedule.hpp>
 #include <sda/sampler/corrector.hpp>
 #include <sda/sampler/heun.hpp>
 #include <sda/sampler/multistep.hpp>
@@ -68,6 +70,29 @@ TEMPLATE_TEST_CASE("every sampler gives on a device what it gives on the host", 
   // Without a limit the last steps divide by x - α x̂, which near the data is rounding and nothing else.
   CHECK(apart<TestType>(pc{ddpm, adaptive_langevin{.limit = 10}, 2, correcting::after}) < near);
   CHECK(apart<TestType>(pc{ddim{}, renoising{}, 1}) < near);
+}
+
+namespace sda_test {
+/// A network of a state and a number.
+struct damping {
+  template <State S> S operator()(S const& x, double c) const {
+    S y = zeros_like(x);
+    lincomb(y, term{1 / (1 + c * c), x});
+    return y;
+  }
+};
+}  // namespace sda_test
+
+TEST_CASE("networks in every form give on a device what they give on the host", "[cuda]") {
+  using sda_test::damping;
+  auto const apart = [](auto const& denoiser) {
+    host_array<double> const like = host_array<double>::Zero(3, 12);
+    auto const draw = [&](auto const& x) { return sample(ddpm, denoiser, vp_cosine{}, 6, x, key{3}); };
+    return sda_test::distance(to_host(draw(to_device<double>(like))), draw(like));
+  };
+  CHECK(apart(preconditioned{damping{}, 1.0}) < 1e-10);
+  CHECK(apart(predicting{timed<damping, rectified>{}, predicts_v{}}) < 1e-10);
+  CHECK(apart(rescaled{timed<damping, rectified>{}, to_exploding{}}) < 1e-10);
 }
 
 namespace sda_test {
@@ -136,6 +161,33 @@ TEMPLATE_TEST_CASE("a whole sampling run is one graph, and gives what its steps 
   CHECK((to_host(replay(first)) == to_host(run(first))).all());
   CHECK((to_host(replay(second)) == to_host(run(second))).all());
   CHECK((to_host(replay(first)) == to_host(run(first))).all());
+}
+
+TEST_CASE("a graph may be recorded and launched by somebody else, who is told of its end whatever comes", "[cuda]") {
+  int begun = 0, ended = 0, launched = 0;
+  auto const recorder = [&] {
+    auto const own = cuda_recorder();
+    return graph_recorder{[&, own](cudaStream_t s) { ++begun, own.begin(s); }, [&, own] { ++ended, own.end(); },
+                          [&, own](cudaStream_t s) { ++launched, own.launch(s); }};
+  };
+  auto const x = to_device<float>(normals(2, 3, key{1}));
+  auto const doubled = [](device_array<float> const& s) {
+    auto y = sda::clone(s);
+    lincomb(y, term{2.0, s});
+    return y;
+  };
+  {
+    graphed replay(doubled, x, recorder);
+    CHECK((to_host(replay(x)) == 2 * to_host(x)).all());
+  }
+  CHECK((begun == 1 && ended == 1 && launched == 1));
+  int calls = 0;
+  auto const throws = [&](device_array<float> const& s) {
+    require(++calls < 2, "told to fail");  // in the capture, after a call that warms up
+    return sda::clone(s);
+  };
+  CHECK_THROWS_AS((graphed(throws, x, recorder)), error);
+  CHECK((begun == 2 && ended == 2 && launched == 1));
 }
 
 TEST_CASE("a graph refuses what waits for the device, and the default stream", "[cuda]") {

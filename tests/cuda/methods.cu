@@ -5,11 +5,15 @@
 #include <on_any_state.hpp>
 #include <sda/calculus/lbfgs.hpp>
 #include <sda/calculus/ode.hpp>
+#include <sda/filter/diffda.hpp>
 #include <sda/filter/eakf.hpp>
 #include <sda/filter/enff.hpp>
 #include <sda/filter/ensemble_kalman.hpp>
 #include <sda/filter/ensf.hpp>
+#include <sda/filter/exact_finish.hpp>
+#include <sda/filter/four_d_var.hpp>
 #include <sda/filter/ienks.hpp>
+#include <sda/filter/latent.hpp>
 #include <sda/filter/paired.hpp>
 #include <sda/filter/particle.hpp>
 #include <sda/filter/variational.hpp>
@@ -21,6 +25,7 @@
 #include <sda/sampler/daps.hpp>
 #include <sda/sampler/repaint.hpp>
 #include <sda/sampler/smc.hpp>
+#include <sda/trajectory/alternating.hpp>
 
 using namespace sda;
 using sda_test::normals;
@@ -73,6 +78,7 @@ TEST_CASE("filters that have no kernels give on a device what they give on the h
   CHECK(filters_apart(eakf{localise_ring(ring, sites, 4), between, {.factor = 1.05}}) < 1e-10);
   CHECK(filters_apart(denkf{}) < 1e-10);
   CHECK(filters_apart(enkf_n{}) < 1e-8);
+  CHECK(filters_apart(ensf{.steps = 20}) < 1e-9);  // the walk in registers, from start to end
   CHECK(filters_apart(ensf{.steps = 20, .from = ensf::scores::all_members}) < 1e-9);
   CHECK(filters_apart(enff{.along = enff::path::noise_to_forecast}) < 1e-9);
   CHECK(filters_apart(paired_flow_filter{ring_taper{ring, 2}}) < 1e-8);
@@ -89,6 +95,58 @@ TEST_CASE("filters that have no kernels give on a device what they give on the h
           ienks{.iterations = 3}.analyse(e, [&](auto const& x) { return model(x); }, seen_by(make), key{3});
           return e;
         }) < 1e-8);
+}
+
+namespace sda_test {
+/// Latents are halves.
+struct halves {
+  template <State S> S encode(S const& x) const {
+    S z = sda::clone(x);
+    lincomb(z, term{0.5, x});
+    return z;
+  }
+  pointwise<scale> decoder() const { return {{2}}; }
+};
+}  // namespace sda_test
+
+TEST_CASE("filters of latents and 4d-var give on a device what they give on the host", "[cuda]") {
+  using namespace sda_test;
+  CHECK(filters_apart(latent_filter{halves{}, etkf{}, true}) < 1e-10);
+  CHECK(filters_apart(latent_filter{halves{}, ensf{.steps = 20}}) < 1e-9);
+  CHECK(apart([](auto const& make) {
+          trajectory_from const weak{flow{lorenz96{}, 0.05}, 3, false};
+          auto const y = make(normals(1, 3 * ring, key{2})), background = make(normals(1, 3 * ring, key{4}));
+          return gauss_newton{.outer = 2, .solve = {20}}(
+              variational_problem{background, chain_error{scalar_error{2}, scalar_error{0.1}, 3}, observation{weak, y, scalar_error{0.04}}},
+              background);
+        }) < 1e-8);
+}
+
+TEST_CASE("diffda and what finishes trajectories give on a device what they give on the host", "[cuda]") {
+  using namespace sda_test;
+  CHECK(apart([](auto const& make) {
+          gaussian const prior{make(host_array<double>::Zero(1, ring)), make(host_array<double>::Ones(1, ring))};
+          masked const sight(prior.mean, std::span<std::int64_t const>(sites), ring);
+          auto const spread_out = [sight](auto const& v) { return sight.adjoint(v); };
+          diffda const filter{prior,
+                              spread_out,
+                              make(normals(1, ring, key{5}).abs().min(1)),
+                              make(host_array<double>::Constant(1, ring, 0.6)),
+                              uniform_grid(vp_cosine{}, 6),
+                              1,
+                              2,
+                              ddpm};
+          auto e = make(normals(3, ring, key{1}));
+          filter.analyse(e, observation{sight, make(normals(1, 4, key{2})), scalar_error{0.3}}, key{3});
+          return e;
+        }) < 1e-9);
+  CHECK(apart([](auto const& make) {
+          std::vector<std::int64_t> const at{0, 2, 3, 5, 9, 11};
+          auto const start = make(normals(1, 3, key{4}));
+          dynamics const chain{linear(make(0.6 * normals(3, 3, key{1}))), start, scalar_error{1}, scalar_error{0.2},
+                               observation{masked(start, std::span<std::int64_t const>(at), 15), make(normals(1, 6, key{5})), scalar_error{0.3}}};
+          return exact_finish{2}(chain, make(normals(2, 15, key{6})), key{7});
+        }) < 1e-9);
 }
 
 TEST_CASE("guidance without kernels gives on a device what it gives on the host", "[cuda]") {
@@ -115,4 +173,13 @@ TEST_CASE("samplers that know what is seen give on a device what they give on th
           observation const seen{masked(y, std::span<std::int64_t const>(sites), ring), y, scalar_error{0.3}};
           return sample_particles(twisted{prior, seen}, std::span<level const>(levels), make(host_array<double>::Zero(6, ring)), key{3}).x;
         }) < 1e-8);
+}
+
+TEST_CASE("trajectories drawn window by window are on a device what they are on the host", "[cuda]") {
+  using namespace sda_test;
+  CHECK(apart([](auto const& make) {
+          gaussian const prior{make(normals(1, ring, key{4})), make(normals(1, ring, key{5}).square() + 0.2)};
+          auto const redraw = [&](held_window const&, auto const& x, key k) { return sample(ddpm, prior, vp_cosine{}, 4, x, k); };
+          return alternating{alternating_plan{14, 6, 2}, 2, redraw}(make(host_array<double>::Zero(3, ring)), 2, key{3});
+        }) < 1e-9);
 }

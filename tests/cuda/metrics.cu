@@ -34,6 +34,12 @@ TEST_CASE("a device counts the ranks that the host counts, ties and gaps include
   ours.add_counts(counted);
   CHECK(std::vector<index_t>(host.counts().begin(), host.counts().end()) == std::vector<index_t>(ours.counts().begin(), ours.counts().end()));
   CHECK(ours.total() == 499);
+
+  host_array<double> const many = normals(1300, 20, key{5}), seen = normals(1, 20, key{6});  // more ranks than a block counts by itself
+  rank_histogram wide(1300);
+  wide.add(sda::to_host(many), std::span<double const>(seen.data(), 20), key{7});
+  CHECK(rank_counts(to_device<double>(many), to_device<double>(seen), key{7}) == std::vector<index_t>(wide.counts().begin(), wide.counts().end()));
+
   e(2, 11) = std::numeric_limits<double>::quiet_NaN();
   CHECK_THROWS_AS(rank_counts(to_device<double>(e), to_device<double>(y), key{3}), error);
 }

@@ -10,6 +10,7 @@
 #include <sda/sampler/sample.hpp>
 #include <sda/trajectory/window.hpp>
 
+#include <netinet/in.h>
 #include <sys/wait.h>
 #include <atomic>
 #include <thread>
@@ -108,7 +109,40 @@ TEST_CASE("a world that is not complete, or not one, throws on every rank that c
   CHECK(mismatched[1].find("rank 0 went away") != std::string::npos);
 }
 
+TEST_CASE("a rank 0 that never answers is given up in time", "[cuda]") {
+  // a door that nobody opens: once its queue is full, connections are left waiting as those to a machine that swallows packets
+  launched const me{.rank = 1, .size = 2, .local_rank = 0, .address = "127.0.0.1", .port = sda_test::next_port++};
+  on_device::connection const door(::socket(AF_INET, SOCK_STREAM, 0));
+  sockaddr_in at{};
+  at.sin_family = AF_INET, at.sin_port = htons(std::uint16_t(me.port)), at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  REQUIRE(::bind(door.handle(), reinterpret_cast<sockaddr*>(&at), sizeof at) == 0);
+  REQUIRE(::listen(door.handle(), 0) == 0);
+  std::vector<on_device::connection> queue;
+  for (int i = 0; i < 4; ++i) {
+    queue.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
+    ::connect(queue.back().handle(), reinterpret_cast<sockaddr*>(&at), sizeof at);
+  }
+  char word[8] = "";
+  CHECK_THROWS_AS(rendezvous(me, word, sizeof word, 0.5), error);  // a test that takes minutes where this does not hold
+}
+
 #if defined(SDA_CUDA_EMULATED)
+TEST_CASE("a communicator's watch goes when the work is done", "[cuda]") {
+  std::atomic<bool> done = false;
+  std::thread device;
+  {
+    on_device::watchdog watch(50, [] { return std::string(); }, [](std::string const&) {});
+    emulator::events_pass = false;
+    watch.during(sda_test::device_stream(), "work", [] {});
+    device = std::thread([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      done = true, emulator::events_pass = true;
+    });
+  }
+  CHECK(done);
+  device.join();
+}
+
 TEST_CASE("a rank that is left alone in a call ends with a message", "[cuda]") {
   int said[2];
   REQUIRE(::pipe(said) == 0);
@@ -136,10 +170,19 @@ TEST_CASE("a rank that is left alone in a call ends with a message", "[cuda]") {
 #endif
 
 TEST_CASE("a launcher's variables say who one is", "[cuda]") {
-  for (auto const* name : {"RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "SLURM_PROCID", "SLURM_NTASKS"}) ::unsetenv(name);
+  for (auto const* name :
+       {"RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "SLURM_PROCID", "SLURM_NTASKS", "SLURM_JOB_ID", "SLURM_STEP_NODELIST"})
+    ::unsetenv(name);
   CHECK(launched_by_environment().size == 1);
   ::setenv("SLURM_PROCID", "2", 1), ::setenv("SLURM_NTASKS", "4", 1);
   CHECK((launched_by_environment().rank == 2 && launched_by_environment().size == 4));
+  ::setenv("SLURM_STEP_NODELIST", "gpu[07-09,12],login", 1), ::setenv("SLURM_JOB_ID", "120034", 1);
+  CHECK((launched_by_environment().address == "gpu07" && launched_by_environment().port == 20035));
+  for (auto const& [list, first] : {std::pair{"a", "a"}, {"a,b", "a"}, {"n3,gpu[1-2]", "n3"}, {"r[12,14]-n1,x", "r12-n1"}, {"n[5]", "n5"}})
+    CHECK(on_device::first_machine(list) == first);
+  CHECK_THROWS_AS(on_device::first_machine("gpu[1-2"), error);
+  ::unsetenv("SLURM_STEP_NODELIST"), ::unsetenv("SLURM_JOB_ID");
+  CHECK(launched_by_environment().port == 29501);
   ::setenv("RANK", "1", 1), ::setenv("WORLD_SIZE", "2", 1), ::setenv("MASTER_ADDR", "node7", 1),
       ::setenv("MASTER_PORT", "1234", 1);  // torchrun inside srun
   auto const me = launched_by_environment();

@@ -40,3 +40,10 @@ template <class S> record members(S const& none) {
 TEST_CASE("samplers, guidance and windows give on tensors what they give on arrays") {
   CHECK(distance(members(at::zeros({1, 1})), members(sda::host_array<float>(1, 1))) <= 1e-4);
 }
+
+TEST_CASE("tensors on a card are as good as those on the host") {
+  if (!torch::cuda::is_available()) SDA_SKIP("no CUDA device");
+  auto const there = at::zeros({1, 1}, at::kCUDA);
+  CHECK(distance(priors_and_operators(there), priors_and_operators(sda::host_array<float>(1, 1))) <= 1e-4);
+  CHECK(distance(members(there), members(sda::host_array<float>(1, 1))) <= 1e-4);
+}

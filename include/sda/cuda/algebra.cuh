@@ -26,7 +26,7 @@ template <device_element T> struct algebra<device_array<T>> : on_device::fused<T
   }
   static S zeros(S const& like, index_t r, index_t c) {
     S x(r, c, like.stream());
-    if (x.size() > 0) check_cuda(cudaMemsetAsync(x.data(), 0, sizeof(T) * std::size_t(x.size()), x.stream()));
+    set_zero(x);
     return x;
   }
   static S reshape(S&& x, index_t r, index_t c) { return std::move(x).reshaped(r, c); }
@@ -50,8 +50,6 @@ template <device_element T> struct algebra<device_array<T>> : on_device::fused<T
   static scalars dot(S const& x, S const& y) {
     require(x.columns() == y.columns() && (x.rows() == y.rows() || x.rows() == 1 || y.rows() == 1), "dot: ", x.rows(), " x ", x.columns(),
             " against ", y.rows(), " x ", y.columns());
-    require(std::max(x.rows(), y.rows()) * on_device::pieces_of(x.columns()) < index_t{1} << 31, "dot: ", x.rows(), " x ", x.columns(),
-            " is too much");
     return on_device::dot(x, y);
   }
 
@@ -60,14 +58,18 @@ template <device_element T> struct algebra<device_array<T>> : on_device::fused<T
   static void multiply(S& out, S const& x, S const& m) {
     require(x.columns() == m.rows() && out.rows() == x.rows() && out.columns() == m.columns(), "multiply: ", x.rows(), " x ", x.columns(), " times ",
             m.rows(), " x ", m.columns(), " into ", out.rows(), " x ", out.columns());
+    on_device::check_stream(x, out);
     index_t const most = std::max<index_t>(1, 32768 / std::max<index_t>(m.columns(), 1));
     index_t const pieces = std::clamp<index_t>(m.rows() / 1024, 1, most);
-    if (m.rows() == 0 || out.size() == 0) {
-      out = zeros(out, out.rows(), out.columns());
+    if (out.size() == 0) return;
+    if (m.rows() == 0) {
+      set_zero(out);
+    } else if (pieces == 1 && out.data() != x.data() && out.data() != m.data()) {
+      tiles(out.data(), x, m, pieces);
     } else if (pieces == 1) {
-      S product(out.rows(), out.columns(), out.stream());  // out may be x
+      S product(out.rows(), out.columns(), out.stream());
       tiles(product.data(), x, m, pieces);
-      out = std::move(product);
+      lincomb(out, term{1.0, product});
     } else {
       device_array<C> partial(pieces * out.rows(), out.columns(), out.stream());
       tiles(partial.data(), x, m, pieces);
@@ -114,6 +116,9 @@ template <device_element T> struct algebra<device_array<T>> : on_device::fused<T
   }
 
  private:
+  static void set_zero(S& x) {
+    if (x.size() > 0) check_cuda(cudaMemsetAsync(x.data(), 0, sizeof(T) * std::size_t(x.size()), x.stream()));
+  }
   static bool fits(S const& x) { return x.size() < index_t{1} << 31; }  // ... into one row
   static kernels::extent whole(S const& x) { return {x.columns(), kernels::height(x.rows()), x.columns()}; }
 

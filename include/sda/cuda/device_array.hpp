@@ -13,8 +13,10 @@ namespace sda {
 
 /// Throws sda::error with CUDA's own words unless `e` is success.
 inline void check_cuda(cudaError_t e, char const* file = __builtin_FILE(), int line = __builtin_LINE()) {
-  if (e != cudaSuccess) [[unlikely]]
-    throw error(detail::text("cuda: ", cudaGetErrorString(e), " (", cudaGetErrorName(e), ") [", file, ":", line, "]"));
+  if (e == cudaSuccess) [[likely]]
+    return;
+  cudaGetLastError();  // said once: the next library that asks is not told again
+  throw error(detail::text("cuda: ", cudaGetErrorString(e), " (", cudaGetErrorName(e), ") [", file, ":", line, "]"));
 }
 
 namespace detail {

@@ -61,6 +61,7 @@ inline device_array<double> sum_pieces(device_array<double> const& partial) {
 inline index_t pieces_of(index_t columns) { return columns <= kernels::dot_short ? 1 : (columns + kernels::dot_piece - 1) / kernels::dot_piece; }
 template <class T> device_array<double> dot(device_array<T> const& x, device_array<T> const& y) {
   device_array<double> partial(std::max(x.rows(), y.rows()), pieces_of(x.columns()), x.stream());
+  require(partial.size() < index_t{1} << 31, "dot: ", partial.rows(), " x ", x.columns(), " is too much");
   if (partial.columns() == 1) return dot_pieces<32>(partial, x, y, 1), partial;
   dot_pieces<kernels::threads>(partial, x, y, partial.columns());
   return sum_pieces(partial);

@@ -8,6 +8,7 @@
 #include <nccl.h>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <memory>
 #include <type_traits>
 
@@ -16,7 +17,8 @@ namespace sda {
 /// One rank of an NCCL communicator, one device a rank: device states travel from device to device, on their own streams, and
 /// no call waits for the host. The ranks must bring the same shapes. A call that has begun on the device and for which another
 /// rank does not come within `patience` seconds, or whose connection broke, ends this process with a message: nothing else
-/// could, when the host already waits in store(). Copies are the same communicator.
+/// could, when the host already waits in store(). Copies are the same communicator; the last one gone, what was enqueued is still done
+/// on every rank, but graphs that hold its calls must be gone before it.
 class nccl_communicator {
  public:
   /// A world of `size` processes that share an identity; collective. Throws when it is not complete within `patience` seconds.
@@ -26,7 +28,7 @@ class nccl_communicator {
     ncclComm_t made = nullptr;
     ncclResult_t const started = ncclCommInitRankConfig(&made, size, id, rank, &config);
     require(made != nullptr, "nccl: ", ncclGetErrorString(started));
-    comm_.reset(made, [](ncclComm_t c) { ncclCommAbort(c); });  // never waits, unlike ncclCommDestroy
+    comm_.reset(made, [patience](ncclComm_t c) { let_go(c, patience); });
     settle(started, "ncclCommInitRank");
     watchdog_ = std::make_shared<on_device::watchdog>(
         patience, [made] { return fault_of(made); },
@@ -103,6 +105,22 @@ class nccl_communicator {
     return state == ncclSuccess || state == ncclInProgress ? "" : ncclGetErrorString(state);
   }
 
+  /// Ends a communicator once all it was asked is done, here and on the way to others. When an exception is on its way, something broke or
+  /// others do not come in time, it is broken off.
+  static void let_go(ncclComm_t comm, double patience) {
+    on_device::deadline const until(patience);
+    ncclResult_t state = ncclInProgress;
+    if (std::uncaught_exceptions() == 0 && fault_of(comm).empty()) {
+      ncclResult_t const started = ncclCommFinalize(comm);
+      if (started != ncclSuccess && started != ncclInProgress) state = started;
+      while (state == ncclInProgress && ncclCommGetAsyncError(comm, &state) == ncclSuccess && state == ncclInProgress &&
+             until.milliseconds_left() > 0)
+        std::this_thread::sleep_for(std::chrono::microseconds(50));
+    }
+    if (state == ncclSuccess) ncclCommDestroy(comm);
+    else ncclCommAbort(comm);
+  }
+
   /// Lets a call that is still in progress end; throws what went wrong.
   void settle(ncclResult_t result, char const* what) const {
     on_device::deadline const until(patience_);
@@ -123,7 +141,7 @@ class nccl_communicator {
   }
 
   std::shared_ptr<std::remove_pointer_t<ncclComm_t>> comm_;
-  std::shared_ptr<on_device::watchdog> watchdog_;  // goes before what it watches
+  std::shared_ptr<on_device::watchdog> watchdog_;  // goes before what it watches, and after the work
   int rank_ = 0, size_ = 1;
   double patience_ = 50;
 };

@@ -5,6 +5,7 @@
 #include <netdb.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 #include <chrono>
 #include <cstdint>
@@ -91,6 +92,9 @@ inline connection open_socket(launched const& me, bool listens, deadline const& 
       ::setsockopt(c.handle(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
       ok = ::bind(c.handle(), found->ai_addr, found->ai_addrlen) == 0 && ::listen(c.handle(), 1024) == 0;
     } else {
+      int const left = until.milliseconds_left() + 1;  // or a machine that swallows packets keeps us for minutes
+      timeval const most{left / 1000, left % 1000 * 1000};
+      ::setsockopt(c.handle(), SOL_SOCKET, SO_SNDTIMEO, &most, sizeof most);
       ok = ::connect(c.handle(), found->ai_addr, found->ai_addrlen) == 0;
     }
     if (ok || until.milliseconds_left() == 0) {
@@ -103,18 +107,31 @@ inline connection open_socket(launched const& me, bool listens, deadline const& 
   }
 }
 
+// The first machine of a list as Slurm writes it: "gpu[07-09,12],login" begins with gpu07.
+inline std::string first_machine(std::string const& list) {
+  std::size_t const bracket = list.find('['), end = list.find(',');
+  if (bracket == std::string::npos || end < bracket) return list.substr(0, end);
+  std::size_t const number = bracket + 1, after = list.find_first_of("-,]", number), close = list.find(']', number);
+  require(close != std::string::npos, "launch: '", list, "' is no list of machines");
+  return list.substr(0, bracket) + list.substr(number, after - number) + list.substr(close + 1, list.find(',', close) - close - 1);
+}
+
 }  // namespace on_device
 
 /// Reads the variables of torchrun (RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT), Open MPI's mpirun, MPICH's, and
-/// srun, in this order; a process that none of them started is alone. Rank 0 is met one port above torchrun's own.
+/// srun, in this order; a process that none of them started is alone. Rank 0 is met one port above torchrun's own, or
+/// one that srun's job number gives; without MASTER_ADDR on the first of srun's machines, or on this one.
 inline launched launched_by_environment() {
   using on_device::number_from;
   launched me;
   me.rank = number_from({"RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID"}, 0);
   me.size = number_from({"WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_NTASKS"}, 1);
   me.local_rank = number_from({"LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID"}, 0);
-  me.port = number_from({"MASTER_PORT"}, me.port - 1) + 1;
-  if (char const* address = std::getenv("MASTER_ADDR"); address && *address) me.address = address;
+  int const usual = 20000 + number_from({"SLURM_JOB_ID"}, 9500) % 10000;  // 29500; jobs that share a machine have ports of their own
+  me.port = number_from({"MASTER_PORT"}, usual) + 1;
+  char const *const address = std::getenv("MASTER_ADDR"), *const machines = std::getenv("SLURM_STEP_NODELIST");
+  if (address && *address) me.address = address;
+  else if (machines && *machines) me.address = on_device::first_machine(machines);
   require(me.size > 0 && me.rank < me.size, "launch: rank ", me.rank, " of ", me.size);
   return me;
 }

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <exception>
 #include <functional>
 #include <list>
 #include <mutex>
@@ -14,7 +15,8 @@
 namespace sda::on_device {
 
 /// A thread that looks after work on streams whose end is in other hands. It calls alarm(why) when a piece of work has begun
-/// and not ended after `patience` seconds, or when fault(), asked while there is any, gives words.
+/// and not ended after `patience` seconds, or when fault(), asked while there is any, gives words. It goes when all work is done, or at
+/// once when an exception is on its way.
 class watchdog {
  public:
   watchdog(double patience, std::function<std::string()> fault, std::function<void(std::string const&)> alarm)
@@ -26,6 +28,7 @@ class watchdog {
     {
       std::lock_guard const alone(mutex_);
       done_ = true;
+      if (std::uncaught_exceptions() > 0) works_.clear();
     }
     wake_.notify_one();
     thread_.join();
@@ -86,9 +89,14 @@ class watchdog {
   }
   void look() {
     cudaSetDevice(device_);
+    // A graph that another thread records may forbid all threads to ask whether an event has passed, unless they say that they know.
+    auto mode = cudaStreamCaptureModeRelaxed;
+    cudaThreadExchangeStreamCaptureMode(&mode);
     std::unique_lock lock(mutex_);
-    for (; !done_; works_.empty() ? wake_.wait(lock) : (void)wake_.wait_for(lock, std::chrono::milliseconds(50))) {
-      if (auto const why = works_.empty() ? std::string() : fault_(); !why.empty()) alarm_(why);
+    for (;;) {
+      wake_.wait(lock, [this] { return done_ || !works_.empty(); });
+      if (works_.empty()) return;
+      if (auto const why = fault_(); !why.empty()) alarm_(why);
       for (auto w = works_.begin(); w != works_.end();) {
         if (passed(w->end)) {
           w = works_.erase(w);
@@ -99,6 +107,7 @@ class watchdog {
           alarm_(detail::text("waited ", patience_, " s in ", w->what, ": another rank died, hangs or calls something else"));
         ++w;
       }
+      wake_.wait_for(lock, std::chrono::milliseconds(done_ ? 1 : 50));
     }
   }
 };

@@ -7,6 +7,7 @@
 #include <ATen/ATen.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
+#include <cstddef>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -26,30 +27,41 @@ inline at::ScalarType torch_type(__nv_bfloat16 const*) { return at::kBFloat16; }
 inline c10::cuda::CUDAStream torch_stream(cudaStream_t s, c10::DeviceIndex device) {
   return s ? c10::cuda::getStreamFromExternal(s, device) : c10::cuda::getDefaultCUDAStream(device);
 }
-inline c10::DeviceIndex device_of(void const* p) {
-  cudaPointerAttributes a{};
-  check_cuda(cudaPointerGetAttributes(&a, p));
-  return c10::DeviceIndex(a.device);
+// What is enqueued on `stream` from now on waits for what `other` holds.
+inline void follow(cudaStream_t stream, cudaStream_t other) {
+  if (stream == other) return;
+  cudaEvent_t made = nullptr;
+  check_cuda(cudaEventCreateWithFlags(&made, cudaEventDisableTiming));
+  cudaError_t e = cudaEventRecord(made, other);
+  if (e == cudaSuccess) e = cudaStreamWaitEvent(stream, made, 0);
+  cudaEventDestroy(made);
+  check_cuda(e);
 }
+// Named, so that LibTorch need not ask where a pointer lies: memory of a graph that is being recorded lies nowhere yet.
+inline at::Device here() { return {at::kCUDA, c10::cuda::current_device()}; }
 
 }  // namespace on_device
 
-/// A tensor that shares the elements of x and keeps them alive.
+/// A tensor on the current device that shares the elements of x, which lie there, and keeps them alive; torch works on it while it is on
+/// the stream of x (torch_on_stream).
 template <class T> at::Tensor as_tensor(device_array<T> const& x) {
-  auto const options = at::TensorOptions().dtype(on_device::torch_type(x.data()));
-  if (x.size() == 0) return at::empty({x.rows(), x.columns()}, options.device(at::kCUDA));
+  auto const device = on_device::here();
+  auto const options = at::TensorOptions().dtype(on_device::torch_type(x.data())).device(device);
+  if (x.size() == 0) return at::empty({x.rows(), x.columns()}, options);
   device_array<T> kept = x;
   T* const data = kept.data();
-  return at::from_blob(data, {x.rows(), x.columns()}, [kept](void*) mutable {}, options.device(at::Device(at::kCUDA, on_device::device_of(data))));
+  return at::from_blob(data, {x.rows(), x.columns()}, [kept](void*) mutable {}, options, device);
 }
 
 /// A device state that shares the elements of a rows x columns tensor and keeps them alive; it is worked on along `stream`, or
-/// along torch's current one. A tensor that is no contiguous CUDA matrix of T is refused, never converted.
+/// along torch's current one. Work of torch's current stream that may still make it is waited for, by the device. A tensor that is no
+/// contiguous CUDA matrix of T is refused, never converted.
 template <class T> device_array<T> as_device_array(at::Tensor const& t, cudaStream_t stream) {
   T* const typed = nullptr;
   require(t.is_cuda() && t.dim() == 2 && t.is_contiguous() && t.scalar_type() == on_device::torch_type(typed),
           "as_device_array: needs a contiguous CUDA matrix of ", at::toString(on_device::torch_type(typed)), ", not ", t.dim(), " dimensions of ",
           t.toString());
+  on_device::follow(stream, c10::cuda::getCurrentCUDAStream(t.device().index()).stream());
   t.record_stream(on_device::torch_stream(stream, t.device().index()));  // torch's allocator waits for this stream too
   return {static_cast<T*>(t.data_ptr()), index_t(t.size(0)), index_t(t.size(1)), stream, std::make_shared<at::Tensor>(t)};
 }
@@ -105,5 +117,23 @@ template <class D> struct through_torch {
   }
 };
 template <class D> through_torch(D) -> through_torch<D>;
+
+/// Ranks of device states (nccl_communicator) as ranks of CUDA tensors, which travel along torch's current stream, byte by byte.
+template <class C> struct tensor_communicator {
+  C comm;
+
+  int rank() const { return comm.rank(); }
+  int size() const { return comm.size(); }
+  void all_gather(at::Tensor& whole) const {
+    require(whole.is_cuda() && whole.dim() >= 1, "tensor_communicator: needs a tensor of rows on a card");
+    if (whole.numel() == 0) return;
+    at::Tensor const there = whole.contiguous();
+    auto const stream = c10::cuda::getCurrentCUDAStream(there.device().index()).stream();
+    device_array<std::byte> bytes(static_cast<std::byte*>(there.data_ptr()), there.size(0), index_t(there.nbytes()) / there.size(0), stream, nullptr);
+    comm.all_gather(bytes);
+    if (!there.is_same(whole)) whole.copy_(there);
+  }
+};
+template <class C> tensor_communicator(C) -> tensor_communicator<C>;
 
 }  // namespace sda

@@ -6,6 +6,7 @@
 #include <ucontext.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -232,6 +233,7 @@ inline cudaError_t cudaMemsetAsync(void* p, int value, std::size_t bytes, cudaSt
 inline cudaError_t cudaMemcpyAsync(void* to, void const* from, std::size_t bytes, cudaMemcpyKind, cudaStream_t s) {
   return emulator::enqueue(s, [=] { std::memmove(to, from, bytes); });
 }
+inline cudaError_t cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode*) { return cudaSuccess; }
 inline cudaError_t cudaStreamBeginCapture(cudaStream_t s, cudaStreamCaptureMode) {
   return s ? (s->captured = std::make_shared<emulated_work>(), cudaSuccess) : cudaErrorStreamCaptureUnsupported;
 }
@@ -245,7 +247,10 @@ inline cudaError_t cudaGraphExecDestroy(cudaGraphExec_t e) { return delete e, cu
 inline cudaError_t cudaEventCreate(cudaEvent_t* e) { return *e = nullptr, cudaSuccess; }
 enum { cudaEventDisableTiming = 2 };
 inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* e, unsigned) { return *e = new int(0), cudaSuccess; }
-inline cudaError_t cudaEventQuery(cudaEvent_t) { return cudaSuccess; }  // work is done when it has been enqueued
+namespace emulator {
+inline std::atomic<bool> events_pass = true;  // work is done when it has been enqueued; a test may pretend that it is not
+}
+inline cudaError_t cudaEventQuery(cudaEvent_t) { return emulator::events_pass ? cudaSuccess : cudaErrorNotReady; }
 inline cudaError_t cudaEventDestroy(cudaEvent_t e) { return delete e, cudaSuccess; }
 inline cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return cudaSuccess; }
 inline cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }

@@ -67,6 +67,8 @@ inline ncclResult_t ncclCommInitRankConfig(ncclComm_t* comm, int size, ncclUniqu
 inline ncclResult_t ncclCommGetAsyncError(ncclComm_t c, ncclResult_t* state) {
   return *state = c->world->joined == c->world->size ? ncclSuccess : ncclInProgress, ncclSuccess;
 }
+inline ncclResult_t ncclCommFinalize(ncclComm_t) { return ncclSuccess; }  // nothing is ever on its way
+inline ncclResult_t ncclCommDestroy(ncclComm_t c) { return delete c, ncclSuccess; }
 inline ncclResult_t ncclCommAbort(ncclComm_t c) { return delete c, ncclSuccess; }
 inline ncclResult_t ncclCommUserRank(ncclComm_t c, int* rank) { return *rank = c->rank, ncclSuccess; }
 inline ncclResult_t ncclCommCount(ncclComm_t c, int* size) { return *size = c->world->size, ncclSuccess; }

@@ -64,10 +64,17 @@ __global__ void __launch_bounds__(threads)
   });
 }
 
+/// Counters that a block keeps of its own; ensembles with more ranks count in device memory at once.
+inline constexpr int rank_bins = 1024;
+
 /// counts[r] += how many columns have r members below the truth, ties drawn; counts[n + 1] those with a member that is NaN.
 /// Columns whose truth is NaN are passed over. Reads n + 1 elements a column. Whole numbers: any order gives the same counts.
 template <class T>
 __global__ void __launch_bounds__(threads) rank_counts(unsigned long long* counts, T const* e, T const* truth, std::int64_t columns, int n, key k) {
+  __shared__ unsigned here[rank_bins];
+  int const bins = n + 2 <= rank_bins ? n + 2 : 0;
+  for (int i = int(threadIdx.x); i < bins; i += threads) here[i] = 0;
+  __syncthreads();
   each_column<0>(e, columns, n, [&](std::int64_t c, auto const& member) {
     double const y = double(static_cast<compute_t<T>>(truth[c]));
     if (y != y) return;
@@ -77,8 +84,12 @@ __global__ void __launch_bounds__(threads) rank_counts(unsigned long long* count
       below += x < y, equal += x == y, bad += x != x;
     }
     int const rank = bad ? n + 1 : below + int(sda::uniform(k, 0, c) * double(equal + 1));
-    atomicAdd(&counts[rank], 1ull);
+    if (bins > 0) atomicAdd(&here[rank], 1u);
+    else atomicAdd(&counts[rank], 1ull);
   });
+  __syncthreads();
+  for (int i = int(threadIdx.x); i < bins; i += threads)
+    if (here[i] > 0) atomicAdd(&counts[i], static_cast<unsigned long long>(here[i]));
 }
 
 }  // namespace sda::kernels
