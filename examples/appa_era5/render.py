@@ -315,6 +315,33 @@ def scores(asked):
     figure.savefig(asked.out)
 
 
+def levels(asked):
+    """Error of the mean (lines) and spread (dashes) by level."""
+    report = report_of(asked.report)
+    channels = [c for c in main_channels(report, asked.channels, len(report["channels"])) if c["level"]]
+    if not channels:
+        sys.exit("the report has no fields on levels")
+    names = sorted({c["short_name"] for c in channels}, key=[c["short_name"] for c in channels].index)
+    figure, axes = grid_of(len(names))
+    for axis, name in zip(axes, names):
+        column = sorted((c for c in channels if c["short_name"] == name), key=lambda c: c["level"])
+        heights = [c["level"] for c in column]
+        for method, colour in zip(report["methods"], COLOURS * 9):
+            if asked.region not in method["scores"]:
+                continue
+            for score, mark, width in (("rmse", "o-", 1.4), ("spread", "o--", 0.9)):
+                values = numbers([method["scores"][asked.region][c["key"]]["mean"][score] for c in column], column[0]["shown"])
+                axis.plot(values, heights, mark, color=colour, lw=width, ms=3, label=method["name"] if score == "rmse" else None)
+        axis.set(title=f"{name} ({column[0]['shown_units']})", yscale="log", ylim=(heights[-1] * 1.08, heights[0] / 1.08), xlim=(0, None), ylabel="hPa")
+        ticks = heights if len(heights) < 5 else [h for h in heights if h in (1, 3, 10, 20, 50, 100, 200, 300, 500, 700, 1000)]
+        axis.set_yticks(ticks, ticks)
+        axis.minorticks_off()
+    figure.suptitle(f"{asked.region}: error of the mean; dashes: spread", x=0.01, ha="left", fontsize=9)
+    lines, labels = axes[0].get_legend_handles_labels()
+    figure.legend(lines, labels, loc="upper right", ncol=max(1, len(labels)), fontsize=7)
+    figure.savefig(asked.out)
+
+
 def windows(asked):
     """What is left of the error in the last analysed state, by how long was assimilated."""
     report = report_of(asked.report)
@@ -418,7 +445,7 @@ def balances(asked):
 def everything(asked):
     """All that a report has, into its folder."""
     folder = asked.report if os.path.isdir(asked.report) else os.path.dirname(asked.report) or "."
-    for draws in (scores, windows, power, ranks, errors, balances):
+    for draws in (scores, levels, windows, power, ranks, errors, balances):
         asked.out = os.path.join(folder, draws.__name__ + ".png")
         try:
             draws(asked)
@@ -549,7 +576,7 @@ def main():
         one.add_argument("--coast", help="GeoJSON of coastlines, as Natural Earth has them; none: where the sea's temperature ends")
         if draws is maps:
             one.add_argument("--time", help="2021-03-21T12; none: the last")
-    for draws in (scores, windows, power, ranks, errors, balances, everything):
+    for draws in (scores, levels, windows, power, ranks, errors, balances, everything):
         one = kind(draws, "all" if draws is everything else None, report="folder of `appa evaluate`")
         if draws is not everything:
             one.add_argument("out")

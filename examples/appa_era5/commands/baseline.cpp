@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // climate, baseline
 #include "commands.hpp"
+#include "data/sea.hpp"
 #include "evaluate/baselines.hpp"
 
 #include <sda/core/progress.hpp>
@@ -48,23 +49,12 @@ struct baseline_settings {
   interpolation_settings interpolation;
 };
 
-// Where the sea has a temperature at an hour.
-std::vector<char> sea_at(archive const& data, hours t) {
-  index_t const c = data.channels().index_of({"sea_surface_temperature", 0}), points = data.where().points();
-  std::vector<char> sea;
-  if (c < 0) return sea;
-  std::vector<float> state(std::size_t(data.channels().size() * points));
-  data.read(t, 1, 1, state.data());
-  for (index_t p = 0; p < points; ++p) sea.push_back(std::isfinite(state[std::size_t(c * points + p)]));
-  return sea;
-}
-
 void run_baseline(baseline_settings s, run_options const& run) {
   trajectories const other(s.like);
   auto const data = std::make_shared<archive const>(s.data, other.channels());
   baseline b{s.out, s.method, 0, 1, 0, 1, data};
   b.like(other.about());
-  b.command = run.line, b.sea = sea_at(*data, data->times().front());
+  b.command = run.line, b.sea = sea_of(*data);
   period const over = parse_period(s.over);
   if (s.method == "climatology") return write_climatology(b, over, s.interpolation.members, s.days, sda::key{run.seed});
   if (s.method == "persistence") {
@@ -78,7 +68,7 @@ void run_baseline(baseline_settings s, run_options const& run) {
   auto const prior = estimate_gaussian(*data, standard, normal, s.gaussian);
   std::fprintf(stderr, "anomalies to degree %d; memory over %d h: %.3f at degree 1, %.3f at the last; beyond it lie %.1f %% of the variance\n", prior.sphere.truncation(),
                b.step, prior.memory(1), prior.memory(prior.sphere.truncation()), 100 * prior.beyond.mean());
-  write_interpolation(b, observed_by(other.about(), data, standard, b.sea), prior, normal, s.interpolation, sda::key{run.seed});
+  write_interpolation(b, observed_by(other.about(), data, standard), prior, normal, s.interpolation, sda::key{run.seed});
 }
 
 command const baselines("baseline", "what needs no network, as a run like another: climatology, persistence, optimal interpolation", [](CLI::App& app, run_options const& run) {

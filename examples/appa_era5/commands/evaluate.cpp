@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "commands.hpp"
+#include "data/sea.hpp"
 #include "data/statistics.hpp"
 #include "evaluate/observed.hpp"
 #include "evaluate/report.hpp"
@@ -8,11 +9,13 @@
 
 #include <cmath>
 #include <cstdio>
+#include <map>
 #include <memory>
 
 namespace {
 
 using namespace appa;
+using nlohmann::json;
 
 struct settings {
   std::vector<std::string> runs, truth, variables, land;
@@ -23,9 +26,11 @@ struct settings {
   int physics_every = 6, degrees = 0;
 };
 
+using methods = std::vector<std::pair<std::string, std::vector<std::string>>>;   // a name and its folders
+
 // NAME=FOLDER, several folders of one name being several starts; the name of a FOLDER alone is its last part.
-std::vector<std::pair<std::string, std::vector<std::string>>> methods_of(std::vector<std::string> const& words) {
-  std::vector<std::pair<std::string, std::vector<std::string>>> out;
+methods methods_of(std::vector<std::string> const& words) {
+  methods out;
   for (auto const& word : words) {
     auto const equals = word.find('=');
     std::string path = equals == std::string::npos ? word : word.substr(equals + 1);
@@ -39,33 +44,40 @@ std::vector<std::pair<std::string, std::vector<std::string>>> methods_of(std::ve
   return out;
 }
 
-// 1 at sea: where the sea has a temperature at the truth's first hour or, if files with a mask of land are named, where that is below a half.
-std::vector<char> sea_of(settings const& s, archive const& truth) {
-  index_t const points = truth.where().points(), sst = truth.channels().index_of({"sea_surface_temperature", 0});
-  std::vector<float> field(static_cast<std::size_t>(points));
+// 1 at sea: where the truth's sea has a temperature or, if files with a mask of land are named, where that is below a half.
+std::vector<char> ocean_of(settings const& s, archive const& truth) {
+  if (s.land.empty()) return sea_of(truth);
+  archive const mask(s.land, select_channels({"land_sea_mask"}, {}));
+  sda::require(same(mask.where(), truth.where()), s.land[0], " is on a grid of ", text(mask.where()), ", the truth on one of ", text(truth.where()));
+  std::vector<float> field(static_cast<std::size_t>(truth.where().points()));
+  mask.read(truth.times().front(), 1, 1, field.data());
   std::vector<char> sea;
-  if (!s.land.empty()) {
-    archive const mask(s.land, select_channels({"land_sea_mask"}, {}));
-    sda::require(same(mask.where(), truth.where()), s.land[0], " is on a grid of ", text(mask.where()), ", the truth on one of ", text(truth.where()));
-    mask.read(truth.times().front(), 1, 1, field.data());
-    for (float const x : field) sea.push_back(x < 0.5f);
-  } else if (sst >= 0) {
-    std::vector<float> state(std::size_t(truth.channels().size() * points));
-    truth.read(truth.times().front(), 1, 1, state.data());
-    for (index_t p = 0; p < points; ++p) sea.push_back(std::isfinite(state[std::size_t(sst * points + p)]));
-  }
+  for (float const x : field) sea.push_back(x < 0.5f);
   return sea;
 }
 
-// What the run named, or else the first, had observed; nothing if it did not observe.
-std::optional<observed_run> observations_of(settings const& s, std::string const& first) {
-  trajectories const run(s.observations.empty() ? first : s.observations);
-  if (s.statistics.empty() || run.about().value(nlohmann::json::json_pointer("/observations/hours"), 0) <= 0) {
-    sda::require(s.observations.empty(), s.statistics.empty() ? "--observations needs --statistics, too" : s.observations + " has observed nothing");
-    return {};
-  }
-  auto const data = std::make_shared<archive const>(s.truth, run.channels(), s.truth_member - 1);
-  return observed_by(run.about(), data, read_statistics(s.statistics, run.channels()), sea_of(s, *data));
+// What all runs had observed, each its own or all that of the run that is named; made once where several say the same.
+observed_beside observations_of(settings const& s, methods const& all) {
+  observed_beside out;
+  sda::require(s.observations.empty() || !s.statistics.empty(), "--observations needs --statistics, too");
+  if (s.statistics.empty()) return out;
+  std::map<json, std::shared_ptr<observed_run const>> made;
+  for (auto const& [name, folders] : all)
+    for (auto const& folder : folders) {
+      trajectories const run(folder), observer(s.observations.empty() ? folder : s.observations);
+      auto const& about = observer.about();
+      bool const observed = about.value(json::json_pointer("/observations/hours"), 0) > 0;
+      sda::require(observed || s.observations.empty(), s.observations, " has observed nothing");
+      if (!observed) continue;
+      auto& seen = made[json::array({about.at("observations"), about.value(json::json_pointer("/configuration/observations"), json()), about.value("seed", json())})];
+      if (!seen) {
+        auto const channels = observer.channels();
+        auto const data = std::make_shared<archive const>(s.truth, channels, s.truth_member - 1);
+        seen = std::make_shared<observed_run const>(observed_by(about, data, read_statistics(s.statistics, channels)));
+      }
+      out.add(run, seen);
+    }
+  return out;
 }
 
 std::string joined(std::vector<std::string> const& words) {
@@ -75,8 +87,8 @@ std::string joined(std::vector<std::string> const& words) {
 }
 
 void run_evaluate(settings const& s, run_options const& run) {
-  auto const methods = methods_of(s.runs);
-  auto const all = trajectories(methods.front().second.front()).channels();
+  auto const compared = methods_of(s.runs);
+  auto const all = trajectories(compared.front().second.front()).channels();
   std::vector<std::string> names = s.variables;
   if (names.empty()) {
     names = all.surface;
@@ -84,22 +96,26 @@ void run_evaluate(settings const& s, run_options const& run) {
   }
   auto const channels = select_channels(names, s.levels.empty() ? all.levels : s.levels);
   reference against{std::make_shared<archive const>(s.truth, channels, s.truth_member - 1)};
-  against.sea = sea_of(s, *against.truth);
+  against.sea = ocean_of(s, *against.truth);
   if (!s.climate.empty()) against.normal.emplace(s.climate, channels);
   auto const deviations = s.statistics.empty() ? std::vector<double>() : read_statistics(s.statistics, channels).deviation;
-  auto const seen = observations_of(s, methods.front().second.front());
-  if (seen)
-    against.seen = [&, list = channels.list()](hours t, index_t c) { return seen->points(t, list[std::size_t(c)]); };
+  auto const observed = observations_of(s, compared);
+  if (observed.any()) against.seen = [&](trajectories const& of, hours t) { return observed.points(of, t, channels); };
 
   std::vector<evaluation> results;
-  for (auto const& [name, folders] : methods) {
+  for (auto const& [name, folders] : compared) {
     std::unique_ptr<sda::progress> bar;
     auto const progress = [&, n = name](index_t done, index_t total) {
       if (!bar) bar = std::make_unique<sda::progress>(n, long(total));
       bar->at(long(done));
     };
     results.push_back(evaluate(name, folders, against, {s.members, s.physics_every, s.degrees, sda::key{run.seed}, progress}));
-    if (seen) results.back().left_out = at_left_out(trajectories(folders.front(), s.members), *seen);
+    left_out_scores left_out;
+    for (auto const& folder : folders) {
+      trajectories const of(folder, s.members);
+      if (auto const* const seen = observed.of(of)) left_out.add(of, *seen);
+    }
+    results.back().left_out = left_out.by_variable();
     if (auto const n = results.back().passed_over; n > 0) std::fprintf(stderr, "%s: there is no truth for %td of its hours\n", name.c_str(), n);
   }
   report_words const words{joined(s.truth), s.climate, s.observations, run.line};
@@ -118,7 +134,7 @@ command const evaluate_runs("evaluate", "scores, spectra and balances of ensembl
   app.add_option("--levels", s->levels, "pressure levels, hPa; none: those of the first run")->delimiter(',');
   app.add_option("--climate", s->climate, "file of `appa climate`, for correlations of anomalies")->check(CLI::ExistingFile);
   app.add_option("--statistics", s->statistics, "file of `appa stats`, for errors of standardised fields")->check(CLI::ExistingFile);
-  app.add_option("--observations", s->observations, "folder of the run whose observations tell what was not observed, and what was left out;\nnone: the first run's, if there are statistics");
+  app.add_option("--observations", s->observations, "folder of a run whose observations count for all;\nnone: each run's own, if there are statistics");
   app.add_option("--land-sea-mask", s->land, "files of the land-sea mask, for scores over the ocean; none: where the truth's sea has a temperature")->delimiter(',');
   app.add_option("--physics-every", s->physics_every, "states from one whose spectra and balances are looked at to the next; 0: never")->check(CLI::NonNegativeNumber);
   app.add_option("--degrees", s->degrees, "of spectra; 0: those that the grid has exactly")->check(CLI::NonNegativeNumber);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "commands.hpp"
 #include "data/dataset.hpp"
+#include "data/sea.hpp"
 #include "observe/observation_file.hpp"
 #include "observe/observing.hpp"
 
@@ -26,12 +27,7 @@ struct settings {
 void run_observe(settings const& s, run_options const& run) {
   auto const data = std::make_shared<archive>(s.data, s.variables.empty() ? published_channels(s.levels) : select_channels(s.variables, s.levels));
   period const over = parse_period(s.over);
-  scene states{data->where(), data->channels(), read_statistics(s.statistics, data->channels()), {}};
-  if (index_t const water = data->channels().index_of({"sea_surface_temperature", 0}); water >= 0) {
-    std::vector<float> x(std::size_t(data->channels().size() * data->where().points()));
-    data->read(over.first, 1, 1, x.data());
-    for (index_t p = 0; p < data->where().points(); ++p) states.sea.push_back(!std::isnan(x[std::size_t(water * data->where().points() + p)]));
-  }
+  scene states{data->where(), data->channels(), read_statistics(s.statistics, data->channels()), sea_of(*data)};
   auto const truth = [&](hours t) { return dataset(data, {t, t}, {}, states.standard)[0].values; };
   auto const list = observation_list(s.config);
   auto const all = observe_by(list, states, truth, sda::key{run.seed});

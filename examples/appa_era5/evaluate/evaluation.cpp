@@ -42,10 +42,11 @@ class scoring {
     std::vector<float> truth(list_.size() * points);
     data.read(t, 1, 1, truth.data());
     auto const normal = against_.normal ? against_.normal->at(t) : std::vector<float>();
+    auto const seen = against_.seen ? against_.seen(run, t) : std::vector<char>();
     for (std::size_t c = 0; c < list_.size(); ++c) {
       auto const members = run.read(list_[c], t);
       auto const part = [&](std::vector<float> const& whole) { return as_double(std::span(whole).subspan(c * points, points)); };
-      if (against_.seen) hide_seen(t, index_t(c));
+      if (!seen.empty()) hide(std::span(seen).subspan(c * points, points));
       auto const true_field = part(truth);
       out_.scores.put(lead, index_t(c), area_means(members, true_field, normal.empty() ? std::vector<double>() : part(normal), regions_, out_.mirrored));
       auto const k = o_.key.fold(std::uint64_t(t)).fold(c);
@@ -73,17 +74,10 @@ class scoring {
   std::vector<region> regions_;
   std::vector<channel> list_;
 
-  void hide_seen(hours t, index_t c) {
-    auto const seen = against_.seen(t, c);
+  void hide(std::span<char const> seen) {
     for (std::size_t p = 0; p < seen.size(); ++p) regions_.back().weights[p] = seen[p] ? 0 : regions_[0].weights[p];
   }
 };
-
-// Whether members are all pairs that `assimilation.mirrored` drew.
-bool are_mirrored(trajectories const& run, std::vector<index_t> const& chosen) {
-  static nlohmann::json::json_pointer const key("/configuration/assimilation/mirrored");
-  return chosen.empty() && run.members() >= 4 && run.members() % 2 == 0 && run.about().contains(key) && run.about().at(key) == true;
-}
 
 void check(trajectories const& run, reference const& against, index_t members) {
   require(same(run.where(), against.truth->where()), run.path(), " is on a grid of ", text(run.where()), ", the truth on one of ", text(against.truth->where()));
@@ -119,7 +113,7 @@ evaluation evaluate(std::string const& name, std::vector<std::string> const& fol
   auto const& channels = against.truth->channels();
   grid const& g = against.truth->where();
   auto const parts = index_t(regions_of(g, against.sea).size()) + (against.seen ? 1 : 0);
-  bool const mirrored = std::all_of(runs.begin(), runs.end(), [&](trajectories const& run) { return are_mirrored(run, o.members); });
+  bool const mirrored = std::all_of(runs.begin(), runs.end(), [](trajectories const& run) { return run.mirrored(); });
   evaluation out{name, folders, {}, runs.front().about(), runs.front().members(), runs.front().assimilated(), mirrored, leads, {},
                  score_table(runs.front().members(), index_t(leads.size()), channels.size(), parts, mirrored), {},
                  appearance(g, channels, o.degrees), appearance(g, channels, o.degrees)};

@@ -19,7 +19,8 @@ struct reference {
   std::shared_ptr<archive const> truth;     // its channels are those that are scored
   std::optional<climate> normal = {};       // for correlations of anomalies
   std::vector<char> sea = {};               // one number a point; none: there is no ocean
-  std::function<std::vector<char>(hours, index_t channel)> seen = {};   // 1 at points that were observed; makes a region `unobserved`
+  // 1 where a channel was observed in an hour of a run, channels x points numbers; makes a region `unobserved`.
+  std::function<std::vector<char>(trajectories const&, hours)> seen = {};
 };
 
 struct evaluation_options {

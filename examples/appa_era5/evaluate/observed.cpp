@@ -2,45 +2,93 @@
 #include "evaluate/observed.hpp"
 
 #include "data/dataset.hpp"
-
-#include <sda/metrics/crps.hpp>
-#include <sda/metrics/spread_skill.hpp>
+#include "data/sea.hpp"
+#include "evaluate/scores.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <map>
+#include <cstdio>
+#include <functional>
 
 namespace appa {
 
 using nlohmann::json;
 using sda::require;
 
-std::vector<char> observed_run::points(hours t, channel const& c) const {
-  std::vector<char> out(static_cast<std::size_t>(states.where.points()));
-  index_t const channels = states.channels.size(), own = states.channels.index_of(c);
+std::vector<char> observed_run::points(hours t, channel_set const& channels) const {
+  index_t const points = states.where.points(), own = states.channels.size();
+  std::vector<index_t> place;
+  for (auto const& c : states.channels.list()) place.push_back(channels.index_of(c));
+  std::vector<char> out(std::size_t(channels.size() * points));
   auto const seen = assimilated(t);
   for (std::size_t i = 0; i < seen.columns.size(); ++i)
-    if (seen.columns[i] % channels == own && (seen.weights.empty() || seen.weights[i] != 0)) out[std::size_t(seen.columns[i] / channels)] = 1;
-  return out;
-}
-
-observed_run observed_by(json const& about, std::shared_ptr<archive const> data, statistics const& standard, std::vector<char> const& sea) {
-  auto const list = about.value(json::json_pointer("/configuration/observations"), json());
-  auto const when = about.value("observations", json::object());
-  require(list.is_array() && when.contains("first") && when.contains("hours"), "run.json says nothing of observations");
-  hours const first = hours_of(parse_date(when.at("first"))), size = when.at("hours");
-  observed_run out{{data->where(), data->channels(), standard, sea}, {}, {first, first + size - 1}};
-  auto const truth = [data, standard](hours t) { return dataset(data, {t, t}, {}, standard)[0].values; };
-  out.look = observe_by(list, out.states, truth, sda::key{about.value("seed", std::uint64_t{0})}.fold(0));   // as tasks do
+    if (index_t const c = place[std::size_t(seen.columns[i] % own)]; c >= 0 && (seen.weights.empty() || seen.weights[i] != 0))
+      out[std::size_t(c * points + seen.columns[i] / own)] = 1;
   return out;
 }
 
 namespace {
 
-struct residuals {
-  index_t count = 0;
-  double square = 0, bias = 0, expected = 0, crps = 0;
-};
+// FNV-1a of all that was assimilated, as a task's run.json has it.
+std::string digest_of(observed_run const& seen, int step) {
+  std::uint64_t h = 14695981039346656037u;
+  auto const add = [&](auto const& numbers) {
+    for (auto const b : std::as_bytes(std::span(numbers))) h = (h ^ std::uint64_t(b)) * 1099511628211u;
+  };
+  for (hours t = seen.looked.first; t <= seen.looked.last; t += step) {
+    auto const now = seen.assimilated(t);
+    add(now.columns), add(now.values), add(now.variances);
+  }
+  char digits[17];
+  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(h));
+  return digits;
+}
+
+}  // namespace
+
+observed_run observed_by(json const& about, std::shared_ptr<archive const> data, statistics const& standard) {
+  auto const list = about.value(json::json_pointer("/configuration/observations"), json());
+  auto const when = about.value("observations", json::object());
+  require(list.is_array() && when.contains("first") && when.contains("hours"), "run.json says nothing of observations");
+  hours const first = hours_of(parse_date(when.at("first"))), size = when.at("hours");
+  observed_run out{{data->where(), data->channels(), standard, sea_of(*data)}, {}, {first, first + size - 1}};
+  auto const truth = [data, standard](hours t) { return dataset(data, {t, t}, {}, standard)[0].values; };
+  out.look = observe_by(list, out.states, truth, sda::key{about.value("seed", std::uint64_t{0})}.fold(0));   // as tasks do
+  if (int const step = about.value("step", 1); when.contains("digest") && data->missing(out.looked, step).empty()) {
+    auto const digest = digest_of(out, step);
+    require(when.at("digest") == digest, "the observations from ", text(first), " on, made anew, have the digest ", digest, ", and run.json says ",
+            when.at("digest").get<std::string>(), ": other states, statistics or files of observations than the run looked at");
+  }
+  return out;
+}
+
+void observed_beside::add(trajectories const& run, std::shared_ptr<observed_run const> seen) { all_.push_back({run.path(), run.last_seen(), std::move(seen)}); }
+
+std::vector<observed_run const*> observed_beside::beside(trajectories const& run) const {
+  std::vector<observed_run const*> out;
+  for (auto const& other : all_)
+    if ((run.assimilated() == 0 || other.last_seen == run.last_seen()) && std::find(out.begin(), out.end(), other.seen.get()) == out.end())
+      out.push_back(other.seen.get());
+  return out;
+}
+
+std::vector<char> observed_beside::points(trajectories const& run, hours t, channel_set const& channels) const {
+  std::vector<char> out(std::size_t(channels.size() * run.where().points()));
+  for (auto const* const seen : beside(run)) {
+    auto const some = seen->points(t, channels);
+    std::transform(out.begin(), out.end(), some.begin(), out.begin(), std::bit_or<char>());
+  }
+  return out;
+}
+
+observed_run const* observed_beside::of(trajectories const& run) const {
+  for (auto const& [path, last_seen, seen] : all_)
+    if (path == run.path()) return seen.get();
+  auto const others = beside(run);
+  return others.empty() ? nullptr : others.front();
+}
+
+namespace {
 
 // A member's standardised state, [points, channels].
 std::vector<float> standardised(trajectories const& run, observed_run const& seen, hours t, index_t member) {
@@ -64,8 +112,9 @@ double seen_of(std::vector<float> const& state, sight const& s, std::size_t i) {
 
 }  // namespace
 
-json at_left_out(trajectories const& run, observed_run const& seen) {
-  std::map<std::string, residuals> by_variable;
+void left_out_scores::add(trajectories const& run, observed_run const& seen) {
+  bool const several = run.members() > 1;
+  double const more = run.mirrored() ? 1 : double(run.members() + 1) / double(run.members());
   for (hours const t : run.times()) {
     auto const left = seen.at(t).of(fate::left_out);
     std::size_t const n = std::size_t(left.seen.count());
@@ -76,19 +125,19 @@ json at_left_out(trajectories const& run, observed_run const& seen) {
       for (std::size_t i = 0; i < n; ++i) members.values.push_back(seen_of(state, left.seen, i));
     }
     std::vector<double> const values(left.seen.values.begin(), left.seen.values.end());
-    bool const several = run.members() > 1;
-    auto const mean = sda::mean_of_members(members), scores = sda::crps(members, values, several ? sda::crps_kind::fair : sda::crps_kind::standard);
-    auto const spread2 = several ? sda::variance_of_members(members) : std::vector<double>(n, 0.0);
-    double const more = double(run.members() + 1) / double(run.members());
+    auto const scores = scores_of_columns(members, values, run.mirrored());
     for (std::size_t i = 0; i < n; ++i) {
       auto const& report = left.reports[i];
-      double const r = double(left.seen.variances[i]), unit = report.error / std::sqrt(r), d = (mean[i] - values[i]) * unit;
-      auto& sum = by_variable[report.what->name];
-      ++sum.count, sum.square += d * d, sum.bias += d, sum.crps += scores[i] * unit, sum.expected += (more * spread2[i] + r) * unit * unit;
+      double const r = double(left.seen.variances[i]), unit = report.error / std::sqrt(r), d = (scores.mean[i] - values[i]) * unit, spread2 = several ? scores.variance[i] : 0;
+      auto& sum = of_[report.what->name];
+      ++sum.count, sum.square += d * d, sum.bias += d, sum.crps += scores.crps(i) * unit, sum.expected += (more * spread2 + r) * unit * unit;
     }
   }
+}
+
+json left_out_scores::by_variable() const {
   json out = json::array();
-  for (auto const& [name, sum] : by_variable) {
+  for (auto const& [name, sum] : of_) {
     double const n = double(sum.count);
     out.push_back({{"variable", name}, {"count", sum.count}, {"rmse", std::sqrt(sum.square / n)}, {"bias", sum.bias / n}, {"crps", sum.crps / n},
                    {"expected", std::sqrt(sum.expected / n)}});

@@ -17,8 +17,8 @@ struct report_words {
 /// of standardised fields are in it, too.
 nlohmann::json describe(std::span<evaluation const> methods, channel_set const& channels, std::vector<double> const& deviations,
                         report_words const& words);
-/// Methods side by side, as Markdown: a table of scores of the main channels, one of the last analysed state, balances, left-out
-/// observations.
+/// Methods side by side, as Markdown: tables of scores of the main channels, of each method's errors by variable and level, of the last analysed
+/// state, of left-out observations and of balances.
 std::string tables(nlohmann::json const& report);
 /// The table of cases of a method as NetCDF: case, lead, channel, region; ranks, spectra and histograms of errors.
 void write_scores(std::filesystem::path const& path, evaluation const& method, channel_set const& channels, report_words const& words);

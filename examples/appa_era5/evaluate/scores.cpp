@@ -46,7 +46,7 @@ double correlation_of(std::span<double const> mean, std::span<double const> trut
 // The variance of M mirrored members from Σ (x - mean)² / (M - 1), and their E|X - X'| from that over all M (M - 1) pairs.
 void leave_partners_out(sda::host_table const& e, std::vector<double>& variance, std::vector<double>& spread) {
   double const m = double(e.members);
-  require(e.members % 2 == 0 && e.members >= 4, "area_means: ", e.members, " members are not two or more pairs");
+  require(e.members % 2 == 0 && e.members >= 4, "mirrored members: ", e.members, " members are not two or more pairs");
   for (std::size_t c = 0; c < variance.size(); ++c) {
     double partners = 0;
     for (index_t i = 0; i < e.members; i += 2) partners += 2 * std::abs(e(i, index_t(c)) - e(i + 1, index_t(c)));
@@ -56,6 +56,14 @@ void leave_partners_out(sda::host_table const& e, std::vector<double>& variance,
 }
 
 }  // namespace
+
+column_scores scores_of_columns(sda::host_table const& e, std::span<double const> truth, bool mirrored) {
+  bool const several = e.members > 1;
+  auto terms = sda::crps_terms_of(e, truth, several ? sda::crps_kind::fair : sda::crps_kind::standard);
+  auto variance = several ? sda::variance_of_members(e) : std::vector<double>(truth.size(), std::nan(""));
+  if (mirrored) leave_partners_out(e, variance, terms.spread);
+  return {sda::mean_of_members(e), std::move(variance), std::move(terms.skill), std::move(terms.spread)};
+}
 
 std::vector<double> area_means(sda::host_table const& given, std::span<double const> given_truth, std::span<double const> climate,
                                std::span<region const> regions, bool mirrored) {
@@ -71,13 +79,9 @@ std::vector<double> area_means(sda::host_table const& given, std::span<double co
     truth[c] = 0;
     for (index_t m = 0; m < e.members; ++m) e.values[std::size_t(m) * n + c] = 0;
   }
-  bool const several = e.members > 1;
-  auto const mean = sda::mean_of_members(e);
-  auto terms = sda::crps_terms_of(e, truth, several ? sda::crps_kind::fair : sda::crps_kind::standard);
-  auto variance = several ? sda::variance_of_members(e) : std::vector<double>(n, std::nan(""));
-  if (mirrored) leave_partners_out(e, variance, terms.spread);
+  auto const s = scores_of_columns(e, truth, mirrored);
   std::vector<double> error(n), square(n), score(n), weights;
-  for (std::size_t c = 0; c < n; ++c) error[c] = mean[c] - truth[c], square[c] = error[c] * error[c], score[c] = terms.skill[c] - terms.spread[c] / 2;
+  for (std::size_t c = 0; c < n; ++c) error[c] = s.mean[c] - truth[c], square[c] = error[c] * error[c], score[c] = s.crps(c);
 
   std::vector<double> out;
   for (auto const& r : regions) {
@@ -86,9 +90,9 @@ std::vector<double> area_means(sda::host_table const& given, std::span<double co
     for (std::size_t c = 0; c < n; ++c)
       if (!counts[c]) weights[c] = 0;
     bool const any = std::any_of(weights.begin(), weights.end(), [](double w) { return w > 0; });
-    for (std::vector<double> const* const field : std::array<std::vector<double> const*, 6>{&square, &variance, &score, &terms.skill, &terms.spread, &error})
+    for (std::vector<double> const* const field : std::array<std::vector<double> const*, 6>{&square, &s.variance, &score, &s.crps_skill, &s.crps_spread, &error})
       out.push_back(any ? sda::weighted_mean(*field, weights) : std::nan(""));
-    out.push_back(climate.empty() ? std::nan("") : correlation_of(mean, truth, climate, weights));
+    out.push_back(climate.empty() ? std::nan("") : correlation_of(s.mean, truth, climate, weights));
   }
   return out;
 }

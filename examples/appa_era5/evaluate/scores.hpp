@@ -27,10 +27,17 @@ enum class measure { squared_error, variance, crps, crps_skill, crps_spread, bia
 inline constexpr std::array measure_names{"squared_error_of_mean", "variance", "crps", "crps_skill", "crps_spread", "bias", "anomaly_correlation"};
 inline constexpr index_t measures = index_t(measure_names.size());
 
+/// Column by column the mean of the members, their variance (NaN of one), and the terms E|X - y| and E|X - X'| of CRPS (fair; of one member
+/// the absolute error). `mirrored` members, 1 and 2, 3 and 4, ..., are opposite about the mean, so that it has no sampling error: their
+/// variance is Σ (x - mean)² / M, and E|X - X'| is over members of different pairs; else Σ (x - mean)² / (M - 1), and over all.
+struct column_scores {
+  std::vector<double> mean, variance, crps_skill, crps_spread;
+  double crps(std::size_t c) const { return crps_skill[c] - crps_spread[c] / 2; }
+};
+column_scores scores_of_columns(sda::host_table const& e, std::span<double const> truth, bool mirrored);
+
 /// Area means of an ensemble at one hour, over several regions: regions x measures numbers. Points where anything is NaN do not count; a
-/// region without points gives NaN, as do spread of one member (whose CRPS is the absolute error) and correlation without a climate.
-/// `mirrored` members, 1 and 2, 3 and 4, ..., are opposite about the mean, so that it has no sampling error: their variance is
-/// Σ (x - mean)² / M, and E|X - X'| is over members of different pairs; else Σ (x - mean)² / (M - 1), and over all.
+/// region without points gives NaN, as do spread of one member and correlation without a climate. `mirrored` as above.
 std::vector<double> area_means(sda::host_table const& e, std::span<double const> truth, std::span<double const> climate,
                                std::span<region const> regions, bool mirrored = false);
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <set>
 #include <sstream>
 
 namespace appa {
@@ -101,6 +102,51 @@ std::string means(json const& report, std::string const& region) {
   return out;
 }
 
+// The mean of what is known of a list over leads.
+json mean_of(json const& list) {
+  double sum = 0;
+  int n = 0;
+  for (auto const& x : list)
+    if (x.is_number() && !std::isnan(x.get<double>())) sum += x.get<double>(), ++n;
+  return n > 0 ? json(sum / n) : json();
+}
+
+// Variables down, levels across, a table a method.
+std::string by_level(json const& report) {
+  json variables = json::array();
+  std::set<int> levels;
+  for (auto const& c : report.at("channels")) {
+    if (variables.empty() || variables.back().at("variable") != c.at("variable"))
+      variables.push_back({{"variable", c.at("variable")}, {"name", c.at("short_name")}, {"units", c.at("shown_units")}, {"scale", c.at("shown")}});
+    variables.back()["keys"][std::to_string(c.at("level").get<int>())] = c.at("key");
+    levels.insert(c.at("level").get<int>());
+  }
+  if (*levels.rbegin() == 0) return "";   // nothing aloft
+  auto const value = [](json const& m, std::string const& score, json const& variable, int level) -> json {
+    auto const known = found(variable, {"keys", std::to_string(level)});
+    if (known.is_null()) return nullptr;
+    auto const key = known.get<std::string>();
+    if (score == "standardised_mse") return mean_of(found(m, {"scores", "global", key, score}));
+    auto const x = found(m, {"scores", "global", key, "mean", score});
+    return x.is_number() ? json(x.get<double>() * variable.at("scale").get<double>()) : json();
+  };
+  bool const standardised = !found(report.at("methods").at(0), {"scores", "global", report.at("channels").at(0).at("key").get<std::string>(), "standardised_mse"}).is_null();
+  std::string out = "## By variable and level\n\nOver the whole globe, means over all hours" +
+                    std::string(standardised ? "; then squared errors over the variance of the field.\n\n" : ".\n\n");
+  for (auto const& m : report.at("methods"))
+    for (std::string const score : {"rmse", "standardised_mse"}) {
+      if (score == "standardised_mse" && !standardised) continue;
+      json rows = variables;
+      if (score == "rmse")
+        for (auto& row : rows) row["name"] = row.at("name").get<std::string>() + " (" + row.at("units").get<std::string>() + ")";
+      std::vector<column> columns;
+      for (int const level : levels)
+        columns.push_back({level == 0 ? "surface" : std::to_string(level) + " hPa", [&, level](json const& variable) { return value(m, score, variable, level); }});
+      out += table(rows, m.at("name").get<std::string>() + (score == "rmse" ? ", RMSE of the mean" : ", standardised MSE"), columns);
+    }
+  return out;
+}
+
 std::string last_analysed(json const& report) {
   json some = json::array();
   for (auto const& m : report.at("methods"))
@@ -165,7 +211,7 @@ std::string tables(json const& report) {
   for (auto const& r : report.at("methods").at(0).at("regions"))
     if (r == "unobserved") regions.push_back(r);
   for (auto const& r : regions) out += (r == "global" ? "## The whole globe\n\n" : "## Where nothing was observed\n\n") + means(report, r);
-  return out + last_analysed(report) + left_out(report) + balances(report);
+  return out + by_level(report) + last_analysed(report) + left_out(report) + balances(report);
 }
 
 }  // namespace appa

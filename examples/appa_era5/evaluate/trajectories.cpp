@@ -48,6 +48,8 @@ trajectories::trajectories(std::string const& path, std::vector<index_t> const& 
   assimilated_ = about_.value("assimilated", index_t{0});
   require(assimilated_ >= 0 && assimilated_ <= index_t(times_.size()), path, "/run.json: ", assimilated_, " states of ", times_.size(), " were assimilated");
   last_seen_ = assimilated_ > 0 ? times_[std::size_t(assimilated_ - 1)] : times_[0] - 1;
+  nlohmann::json::json_pointer const drawn_in_pairs("/configuration/assimilation/mirrored");
+  mirrored_ = chosen.empty() && members() >= 4 && members() % 2 == 0 && about_.contains(drawn_in_pairs) && about_.at(drawn_in_pairs) == true;
 }
 
 // Along a file's levels; 0 for a field without, -1 if it is not there.

@@ -37,8 +37,11 @@ class trajectories {
   /// Hours since the last state of which something was assimilated: forecasts have positive leads, analyses the others. Where nothing
   /// was assimilated, the first state has lead 1.
   hours lead(hours t) const { return t - last_seen_; }
+  hours last_seen() const { return last_seen_; }
   /// States of which something was assimilated.
   index_t assimilated() const { return assimilated_; }
+  /// Whether members are all pairs that `assimilation.mirrored` drew.
+  bool mirrored() const { return mirrored_; }
 
  private:
   struct place {
@@ -52,6 +55,7 @@ class trajectories {
   nlohmann::json about_ = nlohmann::json::object();
   index_t assimilated_ = 0;
   hours last_seen_ = 0;
+  bool mirrored_ = false;
 
   static index_t place_of(era5_file const& f, channel const& c);
 };

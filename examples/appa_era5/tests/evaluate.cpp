@@ -142,12 +142,15 @@ TEST_CASE("what runs wrote is scored by lead, over starts, and reported") {
   std::ofstream(two + "/run.json") << R"({"task": "forecast", "assimilated": 1})";
   reference against{std::make_shared<archive const>(std::vector{truth}, channels)};
   for (index_t p = 0; p < g.points(); ++p) against.sea.push_back(p >= 16 * 4);
-  against.seen = [](hours, index_t c) {
-    std::vector<char> seen(16 * 9);
-    if (c == 0) std::fill(seen.begin(), seen.end(), 1);
+  int asked = 0;
+  against.seen = [&](trajectories const&, hours) {
+    ++asked;
+    std::vector<char> seen(std::size_t(channels.size() * g.points()));
+    std::fill_n(seen.begin(), g.points(), 1);
     return seen;
   };
   auto const e = evaluate("forecast", {one, two}, against, {.physics_every = 1, .degrees = 3});
+  CHECK(asked == 6);   // once an hour, not once a channel
   CHECK(e.leads == std::vector<hours>{-1, 0, 1, 2});
   CHECK(e.passed_over == 2);   // the second start goes on after the truth
   CHECK(e.regions == std::vector<std::string>{"global", "tropics", "north", "south", "ocean", "unobserved"});
@@ -170,7 +173,10 @@ TEST_CASE("what runs wrote is scored by lead, over starts, and reported") {
   CHECK(t["rmse"][1].get<double>() == Approx(std::sqrt(20.0)));
   CHECK(t["standardised_mse"][1].get<double>() == Approx(5));
   CHECK(report["methods"][0]["ranks"]["t2m"][0].get<int>() > 0);
-  CHECK(tables(report).find("| forecast |") != std::string::npos);
+  auto const told = tables(report);
+  CHECK(told.find("| forecast |") != std::string::npos);
+  CHECK(told.find("| t (K) |  | 3.24 | 3.24 |") != std::string::npos);   // (2 + √20 + √20 + 2) / 4 at both levels, and no surface
+  CHECK(told.find("| t |  | 3.00 | 3.00 |") != std::string::npos);
   sda::netcdf::reader const scores((folder / "report/scores_forecast.nc").string());
   CHECK(scores.read("squared_error_of_mean").size() == 2 * 4 * 4 * 6);
 }

@@ -152,17 +152,19 @@ TEST_CASE("baselines are written like runs, and interpolation beats climatology 
   b.folder = folder / "persistence", b.task = "persistence";
   write_persistence(b, b.at(-1));
   b.folder = folder / "oi", b.task = "optimal interpolation";
-  auto const seen = observed_by(written.about(), archived, standard, {});
+  auto const seen = observed_by(written.about(), archived, standard);
   write_interpolation(b, seen, estimated, normal, {.members = 10}, sda::key{7});
 
   reference against{archived};
-  against.seen = [&](hours t, index_t c) { return seen.points(t, channels.list()[std::size_t(c)]); };
+  against.seen = [&](trajectories const&, hours t) { return seen.points(t, channels); };
   auto const score = [&](char const* name) { return evaluate(name, {folder / name}, against, {.physics_every = 0}).scores.over_leads(0, 4); };
   auto const oi = score("oi");
   CHECK(oi.rmse < 0.7 * score("run").rmse);
   CHECK(oi.rmse < score("persistence").rmse);
   CHECK(oi.ratio == Approx(1).margin(0.3));
-  auto const kept = at_left_out(trajectories(folder / "oi"), seen);
+  left_out_scores left_out;
+  left_out.add(trajectories(folder / "oi"), seen);
+  auto const kept = left_out.by_variable();
   REQUIRE(kept.size() == 1);
   CHECK(kept[0]["count"].get<int>() > 12);
   CHECK(kept[0]["rmse"].get<double>() == Approx(kept[0]["expected"].get<double>()).epsilon(0.5));
