@@ -12,6 +12,13 @@
 
 namespace sda {
 
+namespace detail {
+// Not a member of diffda: a kernel could not be named after a lambda among diffda's parameters.
+struct unscaled {
+  template <class T> SDA_HD T operator()(T const& x, T const& s) const { return x / s; }
+};
+}  // namespace detail
+
 /// A filter whose forecasts are backgrounds, each row its own; an external model carries them on between analyses (cycle).
 /// `spread_out` takes the observed departures to the state (interpolating{like, kriging{}(stations, grid), stations});
 /// the errors of observations are not used. Costs about levels x passes evaluations of the network and no vjp.
@@ -29,16 +36,12 @@ template <class Net, class SpreadOut, State S> struct diffda {
     auto departure = seen.op(e);
     lincomb(departure, term{1.0, seen.y}, term{-1.0, departure});
     S known = spread_out(departure);
-    transform(known, quotient{}, known, scale);
+    transform(known, detail::unscaled{}, known, scale);
     repaint const step{inner, clone(mask), std::move(known)};
     auto const path = repaint_levels(levels, jump, passes);
     S const r = sample(step, given(e), std::span<level const>(path), e, k);
     lincomb(e, term{1.0, e}, weighted{1.0, scale, r});
   }
-
-  struct quotient {
-    template <class T> SDA_HD T operator()(T const& x, T const& s) const { return x / s; }
-  };
 
  private:
   decltype(auto) given(S const& background) const {

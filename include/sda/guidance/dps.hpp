@@ -37,6 +37,17 @@ struct per_score {
   double operator()(level l) const { return 2 * l.sigma * l.sigma / l.alpha; }
 };
 
+namespace detail {
+// c / √x, and 0 at 0. Not a member of dps: a kernel could not be named after a lambda among its parameters.
+struct over_root {
+  double c;
+  template <class T> SDA_HD T operator()(T const& x) const {
+    using std::sqrt;
+    return (x != 0) * c / sqrt(x + (x == 0));
+  }
+};
+}  // namespace detail
+
 /// Diffusion posterior sampling (Chung et al., 2023, arXiv:2209.14687): x_s = step(x_t) - ζ ∇_{x_t} |y - A(x̂)|, written as
 ///
 ///   x̂ + ζ c(l) ∂x̂/∂x_tᵀ Aᵀ (y - A(x̂)) / |y - A(x̂)|
@@ -59,18 +70,10 @@ template <class D, class O, class C = per_score> struct dps {
     auto const d = detail::innovation(seen.y, sight.value());
     S out = prior.vjp(sight.vjp(d));
     auto step = dot(d, d);
-    transform(step, over_root{zeta * conversion(l)}, step);
+    transform(step, detail::over_root{zeta * conversion(l)}, step);
     lincomb(out, term{1.0, prior.value()}, term{each{step}, out});
     return out;
   }
-
-  struct over_root {  // c / √x, and 0 at 0
-    double c;
-    template <class T> SDA_HD T operator()(T const& x) const {
-      using std::sqrt;
-      return (x != 0) * c / sqrt(x + (x == 0));
-    }
-  };
 };
 template <class D, class O> dps(D, O) -> dps<D, O>;
 template <class D, class O> dps(D, O, double) -> dps<D, O>;

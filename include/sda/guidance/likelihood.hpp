@@ -24,6 +24,12 @@ template <class R, State Y> auto inflated(R const& error, Y added) {
   else return inflated_by_iteration<R, Y>{error, std::move(added)};
 }
 
+// Not a member of gamma_likelihood: a kernel could not be named after a lambda among its parameters.
+struct constant {
+  double c;
+  template <class T> SDA_HD T operator()(T const& x) const { return x * 0.0 + c; }
+};
+
 }  // namespace detail
 
 /// SDA's likelihood (Rozet & Louppe, 2023, arXiv:2306.10574):
@@ -60,18 +66,13 @@ template <class D, class O, class G = double, class Spread = tweedie, class Infl
     return kalman_gain{sight, spread.at(prior, l), [error = detail::inflated(seen.error, added(l))](auto const& d) { return error.solve(d); }};
   }
 
-  struct constant {
-    double c;
-    template <class T> SDA_HD T operator()(T const& x) const { return x * 0.0 + c; }
-  };
-
  private:
   using Y = decltype(O::y);
   Y added(level l) const {  // γ v, one for each observation
     Y v = zeros(seen.y, 1, columns(seen.y));
     if constexpr (std::convertible_to<G, double>) {
       require(gamma >= 0, "gamma_likelihood: gamma = ", gamma);
-      transform(v, constant{gamma * inflation.variance(l)}, v);
+      transform(v, detail::constant{gamma * inflation.variance(l)}, v);
     } else lincomb(v, term{inflation.variance(l), gamma});
     return v;
   }
