@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "../../interrupt.hpp"
+#include "assimilate/session.hpp"
+#include "training/run.hpp"
+
+#include <sda/core/progress.hpp>
+
+#include <atomic>
+#include <cstdio>
+#include <future>
+#include <mutex>
+
+// What is seen, and members drawn given that.
+
+namespace appa {
+
+using nlohmann::json;
+using sda::require;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// f of each number on so many threads, each number once. The first failure ends it.
+void share_out(std::vector<index_t> const& numbers, int threads, std::function<void(index_t)> const& f) {
+  std::atomic<std::size_t> next{0};
+  auto const work = [&] {
+    try {
+      for (std::size_t i; (i = next++) < numbers.size();) f(numbers[i]);
+    } catch (...) {
+      next = numbers.size();
+      throw;
+    }
+  };
+  std::vector<std::future<void>> others;
+  for (int t = 1; t < threads; ++t)
+    others.push_back(std::async(std::launch::async, [&] {
+      torch::NoGradGuard const off;
+
+      work();
+    }));
+  work();
+  for (auto& each : others) each.get();
+}
+
+}  // namespace
+
+// What looks, if anything does.
+observing session::instruments(plan const& p) const {
+  if (p.looked.size() == 0) return {};
+  if (auto const lost = data_ ? data_->report(p.looked, system_.step) : ""; !lost.empty())
+    throw sda::error("what instruments look at is not there: " + lost);
+  return observe_by(observations_, scene_, data_ ? state_at([this](hours t) { return truth(t); }) : state_at(), seed().fold(0));
+}
+
+/// Draws every member of a folder that is not there yet.
+void session::run(plan const& p, fs::path const& folder) const {
+  auto const look = instruments(p);
+  if (!look.summary.empty() && ranks_.first()) std::fprintf(stderr, "%s\n", look.summary.c_str());
+  std::map<hours, sight> seen;
+  for (hours t = p.looked.first; t <= p.looked.last; t += system_.step) seen[t] = look.assimilated(t);
+  auto const count = p.certain ? 1 : members();
+  auto const& system = p.given ? analysing() : system_;
+  auto const seen_at = [&](hours t) { return seen.count(t) ? seen.at(t) : sight{}; };
+  if (o_.dry) {
+    estimate all;
+    p.draw({system, how_, seen_at, ranks_, predictions_, {}, &all}, 0, seed());
+    if (system_.residual) all.residuals = 4 * double(system_.residual->fields.numel());
+    if (ranks_.first())
+      std::printf("%s, %td members of %td states from %s:\n%s", folder.c_str(), count, p.states, text(p.first).c_str(),
+                  text(all, product_rate(), count, ranks_.size()).c_str());
+    return;
+  }
+  result_folder const to(folder, count, described(p, seen), {{"command", o_.line}, {"revision", provenance({}, 0, 0).at("revision")}}, o_.resume,
+                         ranks_);
+
+  bool const shared = ranks_.size() > 1 && index_t(to.missing().size()) < ranks_.size();  // ranks share windows, else members
+  std::vector<index_t> mine;
+  for (std::size_t i = 0; i < to.missing().size(); ++i)
+    if (shared || int(i) % ranks_.size() == ranks_.rank()) mine.push_back(to.missing()[i]);
+  int const units = 1000;  // of a draw
+  sda::progress bar(p.task, std::max(1L, p.draws) * units * long(mine.size()));
+  std::mutex telling;
+  std::map<index_t, long> done;
+  job const alone;
+  share_out(mine, shared ? 1 : o_.workers, [&](index_t m) {
+    long draws = 0, before = 0;
+    auto const watch = [&](index_t at, index_t all) {
+      examples::heed_interrupts();
+      std::lock_guard const one(telling);
+      if (at < before) ++draws;
+      before = at, done[m] = (std::min(draws, p.draws - 1) * all + at) * units / all;
+      long total = 0;
+      for (auto const& [member, part] : done) total += part;
+      if (ranks_.first()) bar.at(total, sda::detail::text("member ", m + 1, ", draw ", draws + 1, " of ", p.draws, ", step ", at, " of ", all));
+    };
+    drawing how = how_;
+    how.mirrored = opposite(m);
+    chain const c{system, how, seen_at, shared ? ranks_ : alone, predictions_, watch, nullptr, p.given ? p.given(m) : stretch{}};
+    auto const made = p.draw(c, m, seed().fold(1).fold(std::uint64_t(p.looked.size() > 0 ? p.looked.first : p.first)).fold(pair(m)));
+    if (!shared || ranks_.first()) keep(to, p, m, made);
+  });
+  if (ranks_.first()) finish(to, p, look);
+}
+
+json session::described(plan const& p, std::map<hours, sight> const& seen) const {
+  index_t count = 0;
+  fingerprint of_values;
+  for (auto const& [t, s] : seen) {
+    count += s.count();
+    of_values.add(std::as_bytes(std::span(s.columns))), of_values.add(std::as_bytes(std::span(s.values))),
+        of_values.add(std::as_bytes(std::span(s.variances)));
+  }
+  json out = {{"task", p.task},
+              {"configuration", configuration()},
+              {"seed", o_.seed},
+              {"from", o_.from},
+              {"weights", weights_},
+              {"first", text(p.first)},
+              {"step", system_.step},
+              {"states", p.states},
+              {"assimilated", p.assimilated},
+              {"lead", (p.states - p.assimilated) * system_.step},
+              {"observations", {{"first", text(p.looked.first)}, {"hours", p.looked.size()}, {"assimilated", count}, {"digest", of_values.words()}}}};
+  if (!o_.background.empty()) out["background"] = o_.background;
+  return out;
+}
+
+}  // namespace appa
