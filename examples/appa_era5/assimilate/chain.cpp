@@ -29,23 +29,28 @@ void add(estimate& all, estimate const& e) {
   all.windows = std::max(all.windows, e.windows);
   all.denoised += e.denoised, all.denoiser_vjps += e.denoiser_vjps;
   all.decoded += e.decoded, all.decoder_vjps += e.decoder_vjps, all.decoder_jvps += e.decoder_jvps;
-  all.operations += e.operations;
+  all.operations += e.operations, all.whole_states = all.whole_states || e.whole_states;
   all.weights = std::max(all.weights, e.weights), all.denoiser = std::max(all.denoiser, e.denoiser);
   all.decoder = std::max(all.decoder, e.decoder), all.vectors = std::max(all.vectors, e.vectors);
 }
 
+// Of a whole decoder's operations, those that it takes to see a state.
+double share_of(trained_system const& system, sight const& s) {
+  auto const whole = system.space->decoding();
+  return s.count() == 0 ? 0 : decoder_part(system.space, s.columns).operations() / (whole.maps + whole.attention);
+}
+
 }  // namespace
 
-at::Tensor chain::drawn(hours first, index_t states, conditions const& c, sda::key k) const {
+at::Tensor chain::drawn(hours first, index_t states, conditions given, sda::key k) const {
   if (instead) {
     planned_run run;
-    run.space = system.space, run.net = system.net, run.how = how, run.states = states;
-    for (auto const& s : c.seen) run.observations.push_back(s.count());
-    for (auto const& [s, z] : c.known) run.known.push_back(s);
+    run.space = system.space, run.net = system.net, run.how = how, run.states = states, run.ranks = ranks.size();
+    for (auto const& s : given.seen) run.observations.push_back(s.count()), run.shares.push_back(share_of(system, s));
+    for (auto const& [s, z] : given.known) run.known.push_back(s);
     add(*instead, estimate_of(run));
     return at::zeros({states, system.tokens(), system.latents()});
   }
-  conditions given = c;
   if (system.takes_background()) try {
       given.background = part(background, first, reach(how, system.length(), states), step()).states;
     } catch (sda::error const& e) { throw sda::error(std::string("the background does not cover the windows that are drawn: ") + e.what()); }
@@ -62,7 +67,7 @@ at::Tensor chain::drawn(hours first, index_t states, conditions const& c, sda::k
 stretch chain::joint(hours first, index_t states, period const& observed, sda::key k) const {
   conditions c;
   for (index_t s = 0; s < states; ++s) c.seen.push_back(observed.contains(first + s * step()) ? seen(first + s * step()) : sight{});
-  return {first, drawn(first, states, c, k)};
+  return {first, drawn(first, states, std::move(c), k)};
 }
 
 stretch chain::after(stretch const& known, index_t states, index_t observed, sda::key k) const {
@@ -73,7 +78,7 @@ stretch chain::after(stretch const& known, index_t states, index_t observed, sda
   c.seen.resize(std::size_t(before + states));
   for (index_t s = 0; s < observed; ++s) c.seen[std::size_t(before + s)] = seen(next + s * step());
   for (index_t s = 0; s < known.size(); ++s) c.known[before - known.size() + s] = known.states[s];
-  auto const all = drawn(first, before + states, c, k);
+  auto const all = drawn(first, before + states, std::move(c), k);
   return {next, all.narrow(0, before, states)};
 }
 

@@ -38,7 +38,7 @@ struct chain {
   stretch forecast(stretch const& known, index_t states, sda::key k) const;
 
  private:
-  at::Tensor drawn(hours first, index_t states, conditions const& c, sda::key k) const;
+  at::Tensor drawn(hours first, index_t states, conditions given, sda::key k) const;
 };
 
 /// One after the other; the second begins where the first ends.

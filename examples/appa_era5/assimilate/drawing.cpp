@@ -42,6 +42,12 @@ void share_out(std::vector<index_t> const& numbers, int threads, std::function<v
   for (auto& each : others) each.get();
 }
 
+index_t number_of(std::map<hours, sight> const& seen) {
+  index_t out = 0;
+  for (auto const& [t, s] : seen) out += s.count();
+  return out;
+}
+
 }  // namespace
 
 // What looks, if anything does.
@@ -49,7 +55,10 @@ observing session::instruments(plan const& p) const {
   if (p.looked.size() == 0) return {};
   if (auto const lost = data_ ? data_->report(p.looked, system_.step) : ""; !lost.empty())
     throw sda::error("what instruments look at is not there: " + lost);
-  return observe_by(observations_, scene_, data_ ? state_at([this](hours t) { return truth(t); }) : state_at(), seed().fold(0));
+  state_at looked_at;
+  if (o_.dry) looked_at = [n = system_.channels.size() * system_.where.points()](hours) { return std::vector<float>(std::size_t(n)); };
+  else if (data_) looked_at = [this](hours t) { return truth(t); };
+  return observe_by(observations_, scene_, looked_at, seed().fold(0));
 }
 
 /// Draws every member of a folder that is not there yet.
@@ -61,19 +70,22 @@ void session::run(plan const& p, fs::path const& folder) const {
   auto const count = p.certain ? 1 : members();
   auto const& system = p.given ? analysing() : system_;
   auto const seen_at = [&](hours t) { return seen.count(t) ? seen.at(t) : sight{}; };
+  job const alone;
   if (o_.dry) {
     estimate all;
-    p.draw({system, how_, seen_at, ranks_, predictions_, {}, &all}, 0, seed());
+    crew const who{count, ranks_.size(), o_.workers};
+    p.draw({system, how_, seen_at, who.shares_windows() ? ranks_ : alone, predictions_, {}, &all}, 0, seed());
+    for (auto const& [t, s] : seen) all.read += 8 * double(s.columns.size()) + 4 * double(s.weights.size() + s.values.size() + s.variances.size());
     if (system_.residual) all.residuals = 4 * double(system_.residual->fields.numel());
     if (ranks_.first())
-      std::printf("%s, %td members of %td states from %s:\n%s", folder.c_str(), count, p.states, text(p.first).c_str(),
-                  text(all, product_rate(), count, ranks_.size()).c_str());
+      std::printf("%s, %s of %td states from %s, %td observations of %td states:\n%s", folder.c_str(), p.task.c_str(), p.states, text(p.first).c_str(),
+                  number_of(seen), index_t(seen.size()), text(all, product_rate(system.device, who.at_once()), who).c_str());
     return;
   }
   result_folder const to(folder, count, described(p, seen), {{"command", o_.line}, {"revision", provenance({}, 0, 0).at("revision")}}, o_.resume,
                          ranks_);
 
-  bool const shared = ranks_.size() > 1 && index_t(to.missing().size()) < ranks_.size();  // ranks share windows, else members
+  bool const shared = crew{std::ssize(to.missing()), ranks_.size()}.shares_windows();
   std::vector<index_t> mine;
   for (std::size_t i = 0; i < to.missing().size(); ++i)
     if (shared || int(i) % ranks_.size() == ranks_.rank()) mine.push_back(to.missing()[i]);
@@ -81,7 +93,6 @@ void session::run(plan const& p, fs::path const& folder) const {
   sda::progress bar(p.task, std::max(1L, p.draws) * units * long(mine.size()));
   std::mutex telling;
   std::map<index_t, long> done;
-  job const alone;
   share_out(mine, shared ? 1 : o_.workers, [&](index_t m) {
     long draws = 0, before = 0;
     auto const watch = [&](index_t at, index_t all) {
@@ -103,10 +114,8 @@ void session::run(plan const& p, fs::path const& folder) const {
 }
 
 json session::described(plan const& p, std::map<hours, sight> const& seen) const {
-  index_t count = 0;
   fingerprint of_values;
   for (auto const& [t, s] : seen) {
-    count += s.count();
     of_values.add(std::as_bytes(std::span(s.columns))), of_values.add(std::as_bytes(std::span(s.values))),
         of_values.add(std::as_bytes(std::span(s.variances)));
   }
@@ -120,7 +129,7 @@ json session::described(plan const& p, std::map<hours, sight> const& seen) const
               {"states", p.states},
               {"assimilated", p.assimilated},
               {"lead", (p.states - p.assimilated) * system_.step},
-              {"observations", {{"first", text(p.looked.first)}, {"hours", p.looked.size()}, {"assimilated", count}, {"digest", of_values.words()}}}};
+              {"observations", {{"first", text(p.looked.first)}, {"hours", p.looked.size()}, {"assimilated", number_of(seen)}, {"digest", of_values.words()}}}};
   if (!o_.background.empty()) out["background"] = o_.background;
   return out;
 }

@@ -9,7 +9,8 @@
 #include <sda/trajectory/window_plan.hpp>
 
 #include <chrono>
-#include <numeric>
+#include <cmath>
+#include <thread>
 
 namespace appa {
 
@@ -97,7 +98,8 @@ estimate estimate_of(planned_run const& run) {
   double spreads = 0;
   estimate e;
   e.windows = std::ssize(windows);
-  double weighted_states = 0, most = 0, all = 0, largest = 0;  // states decoded, by operations; observations of a window; of the trajectory
+  double weighted_states = 0, largest = 0;    // states decoded, by operations
+  double most = 0, of_windows = 0, all = 0;  // observations of a window; of all of them, together; of the trajectory
   for (auto const& w : windows) {
     double seen = 0;
     for (auto const s : w.states) {
@@ -111,7 +113,7 @@ estimate estimate_of(planned_run const& run) {
     index_t const products = seen > 0 || (around && anything) ? runs * each.denoiser_vjps + (run.how.guidance.name == "mmps" ? again : 0) : 0;
     if (gaussian) spreads += double(products);
     else e.denoiser_vjps += products;
-    most = around ? most + seen : std::max(most, seen);
+    most = around ? most + seen : std::max(most, seen), of_windows += seen;
   }
   for (index_t s = 0; s < run.states; ++s) {
     all += double(count(s));
@@ -133,36 +135,61 @@ estimate estimate_of(planned_run const& run) {
   e.weights = run.bytes * double(numbers_in(*run.space) + numbers_in(*run.net));
   e.denoiser = run.bytes * net.kept * (around ? double(mine) : 1);
   e.decoder = all > 0 && (guided || particles > 1) ? run.bytes * space.kept * largest + run.how.memory * 1e9 : 0;
-  // values, variances, what is predicted and the innovation, a direction and a product; and 8 bytes that say where each observation lies
-  e.vectors = run.bytes * most * double(6 + each.vectors) + 8 * all + 12 * run.bytes * double(run.states * numbers) * double(particles);
+  // What is predicted, the innovation, a direction and a product; values and variances as each window has them (alternating ones in turn)
+  // and as each state has them, with 8 bytes that say where an observation lies
+  double const part = double(mine) / double(e.windows);
+  double const held = around || run.how.windows.join == "alternating" ? most : of_windows * part;
+  e.vectors = run.bytes * most * double(4 + each.vectors) + 2 * run.bytes * held + (2 * run.bytes + 8) * (around ? all : std::min(all, of_windows * part)) +
+              12 * run.bytes * double(run.states * numbers) * double(particles);
   return e;
 }
 
-std::string text(estimate const& e, double rate, index_t members, index_t ranks) {
+double estimate::seconds(double rate, crew const& all) const {
+  if (all.shares_windows()) {
+    double const every = double(std::max<index_t>(windows, 1));
+    return double(all.members) * operations / rate * std::ceil(every / double(all.ranks)) / every;
+  }
+  return std::ceil(double(all.each()) / double(all.at_once())) * double(all.at_once()) * operations / rate;
+}
+
+std::string text(estimate const& e, double rate, crew const& all) {
   auto const number = [](double x, char const* format) {
     char out[64];
     std::snprintf(out, sizeof out, format, x);
     return std::string(out);
   };
   auto const gigabytes = [&](double bytes) { return number(bytes * 1e-9, "%.1f GB"); };
+  auto const counted = [](index_t n, std::string const& what) { return std::to_string(n) + " " + what + (n == 1 ? "" : "s"); };
   return "a member: " + std::to_string(e.windows) + (e.windows == 1 ? " window, " : " windows, ") + std::to_string(e.denoised) +
          " evaluations of the denoiser, " + std::to_string(e.denoiser_vjps) + " products back through it; " + std::to_string(e.decoded) +
          (e.whole_states ? " decoded states (whole ones: a graph has no tiles), " : " decoded states, ") + std::to_string(e.decoder_vjps) +
          " products back and " + std::to_string(e.decoder_jvps) + " forward; " + number(e.operations * 1e-12, "%.3g TFLOP") +
-         "\nmemory of a rank: " + gigabytes(e.memory()) + " (weights " + gigabytes(e.weights) + ", denoiser " + gigabytes(e.denoiser) + ", decoder " +
-         gigabytes(e.decoder) + ", observations " + gigabytes(e.vectors) + (e.residuals > 0 ? ", residuals " + gigabytes(e.residuals) : "") +
-         ")\ntime: " + sda::progress::duration(e.seconds(rate, ranks) * double(members)) + " for " + std::to_string(members) + " members on " +
-         std::to_string(ranks) + (ranks == 1 ? " rank" : " ranks") + ", at " + number(rate * 1e-9, "%.3g GFLOP/s") + " each";
+         "\nmemory of a rank: " + gigabytes(e.memory(all.at_once())) + " (weights " + gigabytes(e.weights) + "; " + counted(all.at_once(), "member") +
+         " at a time, each: denoiser " + gigabytes(e.denoiser) + ", decoder " + gigabytes(e.decoder) + ", observations with a solver's vectors " +
+         gigabytes(e.vectors) + "; on the host: observations as they are read " + gigabytes(e.host(all.at_once()) - e.residuals) +
+         (e.residuals > 0 ? ", residuals " + gigabytes(e.residuals) : "") + ")\ntime: " + sda::progress::duration(e.seconds(rate, all)) + " for " +
+         counted(all.members, "member") + " on " + counted(all.ranks, "rank") + (all.shares_windows() ? ", which share windows" : "") + ", at " +
+         number(rate * 1e-9, "%.3g GFLOP/s") + " each\n";
 }
 
-double product_rate(index_t n) {
-  auto const a = at::randn({n, n}), b = at::randn({n, n});
-  auto c = at::mm(a, b);
+double product_rate(at::Device device, index_t threads, index_t n) {
+  auto const a = at::ones({n, n}, device);
+  index_t const times = 4;
+  auto const products = [&] {
+    torch::NoGradGuard const off;
+    auto c = at::mm(a, a);
+    for (index_t i = 1; i < times; ++i) at::mm_out(c, a, a);
+    (void)c[0][0].item<float>();  // there when the device is done
+  };
   double best = 0;
   for (int i = 0; i < 3; ++i) {
     auto const begin = std::chrono::steady_clock::now();
-    at::mm_out(c, a, b);
-    best = std::max(best, 2 * double(n * n * n) / std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+    std::vector<std::thread> others;
+    for (index_t t = 1; t < threads; ++t) others.emplace_back(products);
+    products();
+    for (auto& each : others) each.join();
+    double const seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    best = std::max(best, 2 * double(times * threads * n * n * n) / seconds);
   }
   return best;
 }

@@ -94,6 +94,23 @@ at::Tensor trained_system::variance_of_known() const {
   return (scale.noise / scale.deviation).square().clamp_min(least * least);
 }
 
+trained_system untrained_system(config const& whole) {
+  auto const channels = channels_of(whole);
+  auto told = whole.json();
+  require(whole.has("autoencoder.ae") && whole.has("denoiser.backbone"),
+          "no model is given, and the configuration does not describe one (autoencoder.ae, denoiser.backbone)");
+  told["autoencoder"]["ae"]["in_channels"] = channels.size();
+  auto const space = autoencoder_from(told);
+  auto const net = backbone_from(with_latents(told, space->where(), space->latents()));
+  auto const n = std::size_t(channels.size());
+  auto const zeros = at::zeros({space->latents()}), ones = at::ones({space->latents()});
+  auto const section = whole.at("denoiser");
+  trained_system out{channels, grid_of(told), {channels, std::vector<double>(n, 0), std::vector<double>(n, 1)}, {zeros, ones, 0},
+                     schedule_of(section.at("train")), section.get("train.blanket_dt", 1) * whole.get("data.step", 1), space, net};
+  if (section.has("background")) out.departures = {zeros, ones, 0};
+  return out;
+}
+
 trained_system load_system(system_options const& o) {
   auto const ae_file = autoencoder_file(o.latents), file = model_file(o.model);
   auto const ae = config_of(ae_file), run = config_of(file);

@@ -20,7 +20,7 @@ channel const sea_temperature{"sea_surface_temperature", 0};
 
 session::session(config const& whole, task_options const& o, job const& ranks)
     : chosen_(whole.at("assimilation")), observations_(whole.json().value("observations", json::array())), o_(o), ranks_(ranks),
-      system_(load_system(o.model)), departing_(o.analysis.empty() ? std::optional<trained_system>()
+      system_(o.dry && o.model.latents.empty() ? untrained_system(whole) : load_system(o.model)), departing_(o.analysis.empty() ? std::optional<trained_system>()
                                                                    : load_system({o.model.latents, o.analysis, o.model.device, o.model.statistics})) {
   bool const may_depart = o.task == "reanalyse" || o.task == "filter" || o.task == "prior";
   require(may_depart || !system_.takes_background(), "this denoiser draws departures from a background (denoiser.background), with which a ", o.task,
@@ -41,6 +41,7 @@ session::session(config const& whole, task_options const& o, job const& ranks)
     auto const* const sst = raw.data() + c * system_.where.points();
     for (index_t p = 0; p < system_.where.points(); ++p) scene_.sea.push_back(!std::isnan(sst[p]));
   }
+  if (o.dry && !data_) scene_.sea.assign(std::size_t(system_.where.points()), 1);
   chosen_.json().get_to(how_);
   how_.mirrored = chosen_.get("mirrored", false);
   if (chosen_.get("all_at_once", false)) how_.windows.join = "causal";
@@ -48,6 +49,7 @@ session::session(config const& whole, task_options const& o, job const& ranks)
   predictions_ = chosen_.get("predictions", system_.length() / 2);
   require(predictions_ > 0 && predictions_ < system_.length(), "assimilation.predictions is ", predictions_, " in windows of ", system_.length(),
           " states");
+  if (o.dry) return;
   for (auto const& [name, file] :
        {std::pair<char const*, std::string>{"autoencoder", autoencoder_file(o.model.latents)}, {"denoiser", model_file(o.model.model)}})
     weights_[name] = digest(file);

@@ -28,8 +28,9 @@ struct settings {
 void start(settings& s, run_options const& run) {
   namespace fs = std::filesystem;
   auto& o = s.task;
-  if (o.model.latents.empty()) o.model.latents = (fs::path(s.model) / "latents").string();
-  if (o.model.model.empty()) o.model.model = (fs::path(s.model) / "denoiser").string();
+  bool const described = o.dry && s.model.empty() && o.model.latents.empty() && o.model.model.empty();  // by the configuration
+  if (!described && o.model.latents.empty()) o.model.latents = (fs::path(s.model) / "latents").string();
+  if (!described && o.model.model.empty()) o.model.model = (fs::path(s.model) / "denoiser").string();
   o.seed = run.seed, o.line = run.line;
   examples::catch_interrupts();
   auto const whole = s.config.empty() ? config::parse("", s.words) : config::read(s.config, s.words);
@@ -51,7 +52,7 @@ std::shared_ptr<settings> task(CLI::App& app, run_options const& run, std::strin
   s->stands_for(app, "--members", "members", "trajectories");
   app.add_option("--workers", o.workers, "members drawn at a time")->check(CLI::PositiveNumber);
   app.add_flag("--resume,!--no-resume", o.resume, "go on where an earlier run stopped; else remove what it left");
-  app.add_flag("--dry-run", o.dry, "only say what it would take: memory, evaluations, time");
+  app.add_flag("--dry-run", o.dry, "only say what it would take: memory, evaluations, time; for which no data are needed and, if the configuration describes the networks, no model");
   app.add_option("--device", o.model.device, "cpu or cuda");
   app.callback([s, &run] { start(*s, run); });
   return s;
