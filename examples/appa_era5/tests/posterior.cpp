@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "small_system.hpp"
 
-#include "assimilate/estimate.hpp"
+#include "assimilate/chain.hpp"
 #include "network/graphdit.hpp"
 
 #include <sda/trajectory/thread_communicator.hpp>
@@ -397,7 +397,7 @@ TEST_CASE("the published reanalysis of 24 hours fits into 40 GB, at the publishe
     CHECK(e.decoder_jvps == 192 * 24);
     CHECK(e.memory() < 40e9);
     CHECK(e.memory() > e.weights + 95e6 * 4 * 5);
-    INFO(text(e, 1e14, 10, 1));
+    INFO(text(e, 1e14, {10}));
     // 11 decoded states' worth an evaluation and state, 14 where blocks are made again; about 1 PFLOP an evaluation
     double const decoder = (checkpointing ? 14 : 11) * 24 * run.space->decoding().maps,
                  denoiser = run.net->denoising().maps + run.net->denoising().attention;
@@ -422,8 +422,8 @@ TEST_CASE("longer runs have more windows, ranks share them, and what is not seen
   auto run = published(72);
   auto const e = estimate_of(run);
   CHECK(e.decoded == 96 * 5 * 24);
-  CHECK(e.seconds(1e14, 5) == Approx(e.seconds(1e14) / 5));
-  CHECK(e.seconds(1e14, 50) == Approx(e.seconds(1e14) / 5));
+  CHECK(e.seconds(1e14, {1, 5}) == Approx(e.seconds(1e14) / 5));
+  CHECK(e.seconds(1e14, {1, 50}) == Approx(e.seconds(1e14) / 5));
   run.observations.clear();
   CHECK(estimate_of(run).decoded == 0);
   CHECK(estimate_of(run).denoiser_vjps == 0);
@@ -478,6 +478,38 @@ TEST_CASE("what is estimated is what is spent, for every guidance and sampler") 
   run.space = g.space, run.net = g.net;
   auto const whole = estimate_of(run);
   CHECK((whole.decoded == cropped.decoded && whole.denoiser_vjps == cropped.denoiser_vjps));
-  CHECK(text(cropped, 1e9, 1, 1).find("whole ones") == std::string::npos);
-  CHECK(text(whole, 1e9, 1, 1).find("whole ones") != std::string::npos);
+  CHECK(text(cropped, 1e9, {}).find("whole ones") == std::string::npos);
+  CHECK(text(whole, 1e9, {}).find("whole ones") != std::string::npos);
+}
+
+TEST_CASE("a dry draw counts decoders as far as they are cropped, those on graphs whole, and a rank's share of the windows") {
+  auto const dry = [](trained_system const& s, index_t observed, int ranks) {
+    estimate all;
+    job const some{0, ranks, {}, {}};
+    drawing d;
+    d.guidance.around = "trajectory";
+    sight one;
+    for (index_t i = 0; i < observed; ++i) one.columns.push_back(i), one.values.push_back(0), one.variances.push_back(1);
+    chain{s, d, [&](hours) { return one; }, some, 2, {}, &all}.joint(first, 12, {first, first + 11}, key{});
+    return all;
+  };
+  auto const s = small_system();
+  auto const little = dry(s, 1, 1), everything = dry(s, 45 * 64 * 3, 1);
+  CHECK((little.windows == 5 && little.decoded == everything.decoded && little.denoised == everything.denoised));
+  CHECK(little.operations < 0.7 * everything.operations);
+  CHECK(little.decoder < 0.7 * everything.decoder);
+  CHECK(dry(s, 1, 5).denoiser * 5 == Approx(little.denoiser));
+  CHECK_FALSE(little.whole_states);
+  CHECK(dry(small_graph_system(), 1, 1).whole_states);
+}
+
+TEST_CASE("members are dealt to ranks, and windows to those that members are too few for") {
+  estimate e;
+  e.windows = 5, e.operations = 1e12;
+  for (auto const& [all, seconds] : {std::pair{crew{10, 1}, 10.0}, {{10, 10}, 1.0}, {{10, 4}, 3.0}, {{1, 5}, 0.2}, {{1, 2}, 0.6}, {{2, 50}, 0.4},
+                                     {{10, 1, 4}, 12.0}, {{2, 1, 4}, 2.0}})
+    CHECK(e.seconds(1e12, all) == Approx(seconds));
+  e.weights = 10, e.denoiser = 3, e.decoder = 2, e.vectors = 1, e.read = 4, e.residuals = 1;
+  CHECK((e.memory() == 25 && e.memory(2) == 35));
+  CHECK(product_rate(at::kCPU, 2, 64) > 0);
 }

@@ -2,6 +2,7 @@
 #include <temporary.hpp>
 #include <torch_test.hpp>
 
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -151,6 +152,23 @@ std::vector<float> read(fs::path const& file, hours t) {
   std::vector<float> x(std::size_t(channels.size() * where.points()));
   archive({file.string()}, channels).read(t, 1, 1, x.data());
   return x;
+}
+// What f writes to a stream: 1 or 2.
+template <class F> std::string told(int stream, F const& f) {
+  temporary_folder const folder;
+  auto const file = (folder / "told").string();
+  std::fflush(nullptr);
+  int const kept = ::dup(stream), into = ::open(file.c_str(), O_CREAT | O_WRONLY, 0600);
+  ::dup2(into, stream), ::close(into);
+  auto const back = [&] { std::fflush(nullptr), ::dup2(kept, stream), ::close(kept); };
+  try {
+    f();
+  } catch (...) {
+    back();
+    throw;
+  }
+  back();
+  return bytes(file);
 }
 std::vector<hours> times(fs::path const& file) { return archive({file.string()}, channels).times(); }
 
@@ -366,6 +384,27 @@ TEST_CASE("what cannot be done is said, and nothing is lost") {
   o.data = {w.data}, o.out = (w.folder / "era5.nc" / "b").string();
   CHECK_THROWS_WITH(run_task(asked(), o, {}), Catch::Contains("cannot make the folder"));
   CHECK_THROWS_WITH(config::parse("assimilation: {sampler: {step: 3}}"), Catch::Contains("assimilation.sampler.steps"));
+}
+
+TEST_CASE("a dry run says what it would take, and needs neither data nor weights") {
+  small_world const w;
+  auto o = w.options("reanalyse", "dry", "2019-01-01T03");
+  o.dry = true, o.data.clear();
+  auto const counts = Catch::Contains("2 windows, 12 evaluations of the denoiser, 36 products back through it; 48 decoded states") &&
+                      Catch::Contains("144 products back and 96 forward");
+  auto const printed = told(1, [&] { run_task(asked(), o, {}); });
+  CHECK_THAT(printed, counts && Catch::Contains("3 members on 1 rank") && !Catch::Contains("whole ones"));
+  CHECK_FALSE(fs::exists(o.out));
+  o.model = {};
+  CHECK_THROWS_WITH(run_task(asked(), o, {}), Catch::Contains("no model is given"));
+  auto const graph = asked({"data={grid: 16x9, variables: [t2m, msl]}",
+                            "autoencoder.ae={name: ico1to0, latent_channels: 2, ico_divisions: [1, 0], hid_channels: [8, 8], heads: [2, 2],"
+                            " self_attention_blocks: [1, 1], self_attention_hops: [1, 1]}",
+                            "denoiser.backbone={name: graphdit, blanket_size: 4, hidden_channels: 8, hidden_blocks: 1, heads: 2, mod_features: 8,"
+                            " self_attention_hops: 1, cross_attention_hops: 1}"});
+  CHECK_THAT(told(1, [&] { run_task(graph, o, {}); }), counts && Catch::Contains("whole ones: a graph has no tiles"));
+  job const ten{0, 10, {}, {}};
+  CHECK_THAT(told(1, [&] { run_task(graph, o, ten); }), Catch::Contains("3 members on 10 ranks, which share windows"));
 }
 
 #if defined(APPA_PROGRAM)
