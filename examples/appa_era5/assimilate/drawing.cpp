@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "../../interrupt.hpp"
 #include "assimilate/session.hpp"
+#include "observe/earlier_run.hpp"
 #include "training/run.hpp"
 
 #include <sda/core/progress.hpp>
@@ -58,7 +59,7 @@ observing session::instruments(plan const& p) const {
   state_at looked_at;
   if (o_.dry) looked_at = [n = system_.channels.size() * system_.where.points()](hours) { return std::vector<float>(std::size_t(n)); };
   else if (data_) looked_at = [this](hours t) { return truth(t); };
-  return observe_by(observations_, scene_, looked_at, seed().fold(0));
+  return observe_by(observations_, scene_, looked_at, seed().fold(0), believed_by(p.background, scene_));
 }
 
 /// Draws every member of a folder that is not there yet.
@@ -82,7 +83,7 @@ void session::run(plan const& p, fs::path const& folder) const {
                   number_of(seen), index_t(seen.size()), text(all, product_rate(system.device, who.at_once()), who).c_str());
     return;
   }
-  result_folder const to(folder, count, described(p, seen), {{"command", o_.line}, {"revision", provenance({}, 0, 0).at("revision")}}, o_.resume,
+  result_folder const to(folder, count, described(p, folder, seen), {{"command", o_.line}, {"revision", provenance({}, 0, 0).at("revision")}}, o_.resume,
                          ranks_);
 
   bool const shared = crew{std::ssize(to.missing()), ranks_.size()}.shares_windows();
@@ -113,7 +114,7 @@ void session::run(plan const& p, fs::path const& folder) const {
   if (ranks_.first()) finish(to, p, look);
 }
 
-json session::described(plan const& p, std::map<hours, sight> const& seen) const {
+json session::described(plan const& p, fs::path const& folder, std::map<hours, sight> const& seen) const {
   fingerprint of_values;
   for (auto const& [t, s] : seen) {
     of_values.add(std::as_bytes(std::span(s.columns))), of_values.add(std::as_bytes(std::span(s.values))),
@@ -131,6 +132,7 @@ json session::described(plan const& p, std::map<hours, sight> const& seen) const
               {"lead", (p.states - p.assimilated) * system_.step},
               {"observations", {{"first", text(p.looked.first)}, {"hours", p.looked.size()}, {"assimilated", number_of(seen)}, {"digest", of_values.words()}}}};
   if (!o_.background.empty()) out["background"] = o_.background;
+  if (!p.background.empty() && p.looked.size() > 0) out["observations"]["prior"] = fs::relative(p.background, folder).string();
   return out;
 }
 

@@ -135,8 +135,13 @@ plan session::planned(hours date) const {
   auto const first = o_.task == "filter" ? p.looked.first : date;
   p.draw = [=](chain const& c, index_t, sda::key k) { return c.joint(first, states, p.looked, k); };
   p.given = background(first, states);
-  if (o_.background.size() == 1 && fs::exists(fs::path(o_.background[0]) / "mean.nc")) p.background = o_.background[0];
+  p.background = run_before();
   return p;
+}
+
+fs::path session::run_before() const {
+  bool const there = o_.background.size() == 1 && fs::exists(fs::path(o_.background[0]) / "mean.nc");
+  return there ? fs::path(o_.background[0]) : fs::path();
 }
 
 // Analysis and forecast in turn: each analysis continues the one before, member by member, given what was seen since; the forecast
@@ -150,7 +155,7 @@ void session::cycle(hours date, fs::path const& folder) const {
     hours const now = date + c * each * system_.step;
     auto const states = c == 0 ? begun : each;
     auto const looked = before(now, states);
-    plan analysis{"analysis", looked.first, states, states, looked, 1, {}, c == 0 ? fs::path() : place(c - 1) / "forecast"};
+    plan analysis{"analysis", looked.first, states, states, looked, 1, {}, c == 0 ? run_before() : place(c - 1) / "forecast"};
     if (c == 0) {
       analysis.draw = [=](chain const& by, index_t, sda::key k) { return by.joint(looked.first, states, looked, k); };
       if (!o_.background.empty()) analysis.given = background(looked.first, states);
@@ -168,4 +173,5 @@ void session::cycle(hours date, fs::path const& folder) const {
     run(ahead_of, place(c) / "forecast");
   }
 }
+
 }  // namespace appa

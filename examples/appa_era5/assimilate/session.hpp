@@ -25,7 +25,7 @@ struct plan {
   period looked;                                                        // when observations were assimilated
   long draws = 1;                                                       // joint draws of a member
   std::function<stretch(chain const&, index_t member, sda::key)> draw;  // its last states are those that are written
-  std::filesystem::path background = {};                                // a folder whose mean was the best guess before
+  std::filesystem::path background = {};                                // a run's folder, whose members were the best guess before
   std::function<stretch(index_t member)> given = {};                    // what a member departs from, if it does
   bool certain = false;                                                 // nothing is drawn: one member is all
 };
@@ -66,13 +66,14 @@ class session {
   stretch stored(std::filesystem::path const& folder, index_t member) const;
   stretch kept(std::filesystem::path const& folder, index_t member, hours date) const;
   std::function<stretch(index_t)> background(hours first, index_t states) const;
+  std::filesystem::path run_before() const;
   observing instruments(plan const& p) const;
   plan forecast(hours date) const;
   plan persistence(hours date) const;
   std::function<stretch(chain const&, index_t, sda::key)> beginning(hours date, index_t states, std::string const& start) const;
 
   nlohmann::json configuration() const;
-  nlohmann::json described(plan const& p, std::map<hours, sight> const& seen) const;
+  nlohmann::json described(plan const& p, std::filesystem::path const& folder, std::map<hours, sight> const& seen) const;
   state_contents contents(plan const& p, std::string const& title) const;
   using field_at = std::function<at::Tensor(hours)>;
   field_at residual_of(plan const& p, index_t member) const;

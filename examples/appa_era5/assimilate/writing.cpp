@@ -78,13 +78,50 @@ void session::finish(result_folder const& to, plan const& p, observing const& lo
   if (!p.background.empty()) write_difference(mean, (p.background / "mean.nc").string(), to.file("increments.nc"), as);
 }
 
-// Observations beside what members show in their place.
+namespace {
+
+// What members show in the place of observations: the mean, and the spread over them. Nothing if they do not have the hour.
+class shown_by_members {
+ public:
+  shown_by_members(std::vector<std::string> const& files, scene const& s) : scene_(s) {
+    for (auto const& file : files) members_.emplace_back(std::vector{file}, s.channels);
+  }
+
+  void operator()(sight const& seen, hours t, std::vector<float>& mean, std::vector<float>& spread) const {
+    if (members_.empty() || !members_.front().has(t)) return;
+    index_t const channels = scene_.channels.size(), points = scene_.where.points();
+    std::vector<float> state(std::size_t(channels * points));
+    std::vector<double> center(std::size_t(seen.count())), squares(center.size());
+    double n = 0;
+    for (auto const& member : members_) {
+      member.read(t, 1, 1, state.data());
+      scene_.standard.standardise(state, points);
+      for (float& x : state) x = std::isnan(x) ? 0 : x;
+      auto const shown = shown_by(seen, state, channels);
+      ++n;
+      for (std::size_t i = 0; i < shown.size(); ++i) {
+        double const off = shown[i] - center[i];
+        center[i] += off / n, squares[i] += off * (shown[i] - center[i]);
+      }
+    }
+    mean.assign(center.begin(), center.end());
+    for (double const s : squares) spread.push_back(n > 1 ? float(std::sqrt(s / (n - 1))) : 0);
+  }
+
+ private:
+  scene const& scene_;
+  std::list<archive> members_;
+};
+
+}  // namespace
+
+// Observations beside what members, and those of the run before, show in their place.
 void session::compare(result_folder const& to, plan const& p, observing const& look) const {
-  index_t const most = 20'000'000, channels = system_.channels.size(), points = system_.where.points();
-  std::list<archive> members;
-  for (auto const& file : to.members()) members.emplace_back(std::vector{file}, system_.channels);
+  index_t const most = 20'000'000;
+  bool const follows = !p.background.empty();
+  shown_by_members const after(to.members(), scene_),
+      before(follows ? expand({(p.background / "members" / "*.nc").string()}) : std::vector<std::string>(), scene_);
   std::vector<observed_hour> all;
-  std::vector<float> state(std::size_t(channels * points));
   index_t count = 0;
   for (hours t = p.looked.first; t <= p.looked.last; t += system_.step) {
     observed_hour hour{t, look.all(t), {}, {}, {}, {}};
@@ -92,23 +129,8 @@ void session::compare(result_folder const& to, plan const& p, observing const& l
       std::fprintf(stderr, "%s is not written: more than %td observations\n", to.file("observations.nc").c_str(), most);
       return;
     }
-    if (members.front().has(t)) {
-      std::vector<double> mean(std::size_t(hour.what.seen.count())), squares(mean.size());
-      double n = 0;
-      for (auto const& member : members) {
-        member.read(t, 1, 1, state.data());
-        system_.standard.standardise(state, points);
-        for (float& x : state) x = std::isnan(x) ? 0 : x;
-        auto const shown = shown_by(hour.what.seen, state, channels);
-        ++n;
-        for (std::size_t i = 0; i < shown.size(); ++i) {
-          double const off = shown[i] - mean[i];
-          mean[i] += off / n, squares[i] += off * (shown[i] - mean[i]);
-        }
-      }
-      hour.after.assign(mean.begin(), mean.end());
-      for (double const s : squares) hour.after_spread.push_back(n > 1 ? float(std::sqrt(s / (n - 1))) : 0);
-    }
+    before(hour.what.seen, t, hour.before, hour.before_spread);
+    after(hour.what.seen, t, hour.after, hour.after_spread);
     all.push_back(std::move(hour));
   }
   write_observations(to.file("observations.nc"), all, "observations and what the " + p.task + " shows in their place", o_.line,

@@ -68,7 +68,7 @@ void run_baseline(baseline_settings s, run_options const& run) {
   auto const prior = estimate_gaussian(*data, standard, normal, s.gaussian);
   std::fprintf(stderr, "anomalies to degree %d; memory over %d h: %.3f at degree 1, %.3f at the last; beyond it lie %.1f %% of the variance\n", prior.sphere.truncation(),
                b.step, prior.memory(1), prior.memory(prior.sphere.truncation()), 100 * prior.beyond.mean());
-  write_interpolation(b, observed_by(other.about(), data, standard), prior, normal, s.interpolation, sda::key{run.seed});
+  write_interpolation(b, observed_by(other.about(), data, standard, other.path()), prior, normal, s.interpolation, sda::key{run.seed});
 }
 
 command const baselines("baseline", "what needs no network, as a run like another: climatology, persistence, optimal interpolation", [](CLI::App& app, run_options const& run) {

@@ -73,7 +73,7 @@ observed_beside observations_of(settings const& s, methods const& all) {
       if (!seen) {
         auto const channels = observer.channels();
         auto const data = std::make_shared<archive const>(s.truth, channels, s.truth_member - 1);
-        seen = std::make_shared<observed_run const>(observed_by(about, data, read_statistics(s.statistics, channels)));
+        seen = std::make_shared<observed_run const>(observed_by(about, data, read_statistics(s.statistics, channels), observer.path()));
       }
       out.add(run, seen);
     }

@@ -4,6 +4,7 @@
 #include "data/dataset.hpp"
 #include "data/sea.hpp"
 #include "evaluate/scores.hpp"
+#include "observe/earlier_run.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -46,14 +47,20 @@ std::string digest_of(observed_run const& seen, int step) {
 
 }  // namespace
 
-observed_run observed_by(json const& about, std::shared_ptr<archive const> data, statistics const& standard) {
+observed_run observed_by(json const& about, std::shared_ptr<archive const> data, statistics const& standard, std::string const& folder) {
   auto const list = about.value(json::json_pointer("/configuration/observations"), json());
   auto const when = about.value("observations", json::object());
   require(list.is_array() && when.contains("first") && when.contains("hours"), "run.json says nothing of observations");
   hours const first = hours_of(parse_date(when.at("first"))), size = when.at("hours");
   observed_run out{{data->where(), data->channels(), standard, sea_of(*data)}, {}, {first, first + size - 1}};
   auto const truth = [data, standard](hours t) { return dataset(data, {t, t}, {}, standard)[0].values; };
-  out.look = observe_by(list, out.states, truth, sda::key{about.value("seed", std::uint64_t{0})}.fold(0));   // as tasks do
+  std::function<background(hours)> prior;
+  if (when.contains("prior")) {
+    auto const before = std::filesystem::path(folder) / when.at("prior").get<std::string>();
+    require(std::filesystem::exists(before), before.string(), ", by whose spread gross errors were told, is not there");
+    prior = believed_by(before, out.states);
+  }
+  out.look = observe_by(list, out.states, truth, sda::key{about.value("seed", std::uint64_t{0})}.fold(0), prior);   // as tasks do
   if (int const step = about.value("step", 1); when.contains("digest") && data->missing(out.looked, step).empty()) {
     auto const digest = digest_of(out, step);
     require(when.at("digest") == digest, "the observations from ", text(first), " on, made anew, have the digest ", digest, ", and run.json says ",

@@ -25,7 +25,7 @@ struct observed_run {
 
 /// By a run's run.json. `data` holds the states that simulated instruments look at, all channels of the run. sda::error if the file says
 /// nothing of observations, or has the digest of others (which takes all states that were looked at).
-observed_run observed_by(nlohmann::json const& about, std::shared_ptr<archive const> data, statistics const& standard);
+observed_run observed_by(nlohmann::json const& about, std::shared_ptr<archive const> data, statistics const& standard, std::string const& folder = {});
 
 /// What runs that are compared had observed. Those that are of one start, by the hour last assimilated, are scored at the same points:
 /// where none of them had assimilated anything. A run that assimilated nothing, a file say, is of every start.

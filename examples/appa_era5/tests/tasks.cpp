@@ -9,6 +9,7 @@
 #include "assimilate/tasks.hpp"
 #include "data/archive.hpp"
 #include "data/state_file.hpp"
+#include "evaluate/observed.hpp"
 #include "network/cae.hpp"
 #include "network/from_config.hpp"
 #include "training/run.hpp"
@@ -307,6 +308,36 @@ TEST_CASE("a denoiser of departures draws from an earlier run or from files, and
   auto plain = w.options("reanalyse", "plain", "2019-01-01T05");
   plain.background = o.background;
   CHECK_THROWS_WITH(run_task(asked(), plain, {}), Catch::Contains("no denoiser takes one"));
+}
+
+TEST_CASE("gross errors are told by the run before, for evaluation too, and departures from it are kept") {
+  small_world const w;
+  run_task(asked({"assimilation.start=full", "assimilation.hours=2", "assimilation.lead=8"}), w.options("forecast", "before", "2019-01-01T05"), {});
+  auto const mean = read(w.folder / "before" / "mean.nc", start + 6), spread = read(w.folder / "before" / "spread.nc", start + 6);
+  auto const at = std::min_element(spread.begin() + 16, spread.begin() + 128) - spread.begin();  // of t2m, away from the poles
+  double const s = spread[std::size_t(at)], far = double(mean[std::size_t(at)]) + 10 * s;
+  REQUIRE(std::abs(far - 280) < 5 * 5);  // no gross error by the climate, 280 ± 5 K
+  std::ofstream(w.folder / "reports.csv") << "time,lat,lon,variable,value,error\n2019-01-01T06," << where.latitudes[std::size_t(at / 16)] << ","
+                                          << where.longitudes[std::size_t(at % 16)] << ",t2m," << far << "," << s / 10 << "\n";
+  auto const words = "observations=[{kind: file, gross_error: 5, file: " + (w.folder / "reports.csv").string() + "}]";
+  auto const made = [&](std::string const& out, bool departs) {
+    auto o = w.options("reanalyse", out, "2019-01-01T05");
+    if (departs) o.model.model = (w.folder / "departing").string(), o.background = {(w.folder / "before").string()};
+    run_task(asked({words}), o, {});
+    return json::parse(bytes(w.folder / out / "run.json"));
+  };
+  CHECK(made("plain", false)["observations"]["assimilated"] == 1);
+  auto const about = made("after", true);
+  CHECK(about["observations"]["assimilated"] == 0);
+  CHECK(about["observations"]["prior"] == "../before");
+  auto const anew = observed_by(about, std::make_shared<archive const>(std::vector{w.data}, channels), {channels, {280, 101300}, {5, 1000}},
+                                (w.folder / "after").string());
+  CHECK(anew.assimilated(start + 6).count() == 0);
+  CHECK(anew.at(start + 6).fates == std::vector{fate::gross_error});
+
+  sda::netcdf::reader const file((w.folder / "after" / "observations.nc").string());
+  CHECK(file.read("background")[0] == Approx(mean[std::size_t(at)]).epsilon(1e-5));
+  CHECK(file.read("background_spread")[0] == Approx(s).epsilon(1e-3));
 }
 
 TEST_CASE("members' states are decoded latents with a draw of what the autoencoder leaves, and observations have it as error, or not") {
