@@ -438,6 +438,17 @@ TEST_CASE("a dry run says what it would take, and needs neither data nor weights
   CHECK_THAT(told(1, [&] { run_task(graph, o, ten); }), Catch::Contains("3 members on 10 ranks, which share windows"));
 }
 
+TEST_CASE("each rank of a machine has a card of its own") {
+  std::vector<std::string> const words{"LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID"};
+  for (auto const& word : words) ::unsetenv(word.c_str());
+  CHECK(own_card(4) == 0);
+  for (auto const& word : words) {
+    ::setenv(word.c_str(), "3", 1);
+    CHECK((own_card(4) == 3 && own_card(2) == 1));
+    ::unsetenv(word.c_str());
+  }
+}
+
 #if defined(APPA_PROGRAM)
 TEST_CASE("two ranks, which share members or windows, write the files of one") {
   small_world const w;

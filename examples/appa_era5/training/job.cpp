@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "job.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 
 #if defined(APPA_MPI)
@@ -22,6 +23,12 @@ template <class T> void sum(sda::mpi_communicator const& ranks, std::span<T> x) 
 
 }  // namespace
 #endif
+
+int own_card(int cards) {
+  for (char const* const word : {"LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID"})
+    if (char const* const number = std::getenv(word)) return std::atoi(number) % std::max(cards, 1);
+  return 0;
+}
 
 void on_job(std::function<void(job const&)> const& body) {
 #if defined(APPA_MPI)

@@ -27,6 +27,9 @@ struct job {
   }
 };
 
+/// Which of so many cards is this rank's, by its number among the ranks of its machine, as mpirun, srun and their like tell it.
+int own_card(int cards);
+
 /// Runs body once, or on every rank if the program was started by mpirun or srun and knows MPI.
 void on_job(std::function<void(job const&)> const& body);
 

@@ -50,7 +50,7 @@ at::ScalarType precision_of(config const& section) {
 at::Device device_of(std::string const& name) {
   require(name == "cpu" || name.rfind("cuda", 0) == 0, "there is no device ", name, "; cpu or cuda");
   require(name == "cpu" || torch::cuda::is_available(), "this LibTorch finds no CUDA device");
-  return at::Device(name);
+  return name == "cuda" ? at::Device(at::kCUDA, c10::DeviceIndex(own_card(int(torch::cuda::device_count())))) : at::Device(name);
 }
 
 std::map<std::string, std::string> provenance(json const& config, std::int64_t step, std::uint64_t seed) {

@@ -17,7 +17,7 @@ using optimiser = sda::one_of<sda::adamw, sda::soap>;
 optimiser make_optimiser(config const& optim, std::size_t threads = 1);
 sda::learning_rate make_rate(config const& section);
 at::ScalarType precision_of(config const& section);
-/// sda::error if this LibTorch has no such device.
+/// cpu, cuda:1, or cuda, this rank's own card. sda::error if this LibTorch has no such device.
 at::Device device_of(std::string const& name);
 
 /// Metadata of a file of weights: configuration, step, seed, revision of the program.
