@@ -96,14 +96,16 @@ void session::run(plan const& p, fs::path const& folder) const {
   std::map<index_t, long> done;
   share_out(mine, shared ? 1 : o_.workers, [&](index_t m) {
     long draws = 0, before = 0;
-    auto const watch = [&](index_t at, index_t all) {
+    auto const watch = [&](headway const& h) {
       examples::heed_interrupts();
       std::lock_guard const one(telling);
-      if (at < before) ++draws;
-      before = at, done[m] = (std::min(draws, p.draws - 1) * all + at) * units / all;
+      if (h.done < before) ++draws;
+      before = h.done, done[m] = (std::min(draws, p.draws - 1) * h.of + h.done) * units / h.of;
       long total = 0;
       for (auto const& [member, part] : done) total += part;
-      if (ranks_.first()) bar.at(total, sda::detail::text("member ", m + 1, ", draw ", draws + 1, " of ", p.draws, ", step ", at, " of ", all));
+      if (!ranks_.first()) return;
+      auto const window = h.window > 0 ? sda::detail::text(", window ", h.window, " of ", h.windows) : "";
+      bar.at(total, sda::detail::text("member ", m + 1, ", draw ", draws + 1, " of ", p.draws, ", step ", h.done, " of ", h.of, window));
     };
     drawing how = how_;
     how.mirrored = opposite(m);

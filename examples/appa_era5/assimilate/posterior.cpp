@@ -187,43 +187,61 @@ class task {
   at::Tensor variance_;
 };
 
+// A prior that tells when it is at work.
+any_prior told(any_prior const& p, std::function<void()> const& tell) {
+  auto const first = [tell](auto const& f) { return [=](at::Tensor const& x, sda::level l) { return tell(), f(x, l); }; };
+  return {first(p.mean), first(p.tangent)};
+}
+
 at::Tensor task::together(sda::key k, any_communicator const& ranks, watcher const& watch) const {
   index_t const size = system_.length(), stride = stride_of(d_, size);
   sda::window_plan const plan{sda::window_plan::tiling_steps(states_, size, stride), system_.numbers(), size, stride, mode_of(d_.windows.join)};
   plan.check();
-  auto const begin = [&](index_t w) { return w * stride; };
+  auto const begin = [stride](index_t w) { return w * stride; };
+  auto const now = std::make_shared<headway>(headway{0, 0, 0, plan.count()});
+  watcher const steps = [&](headway const& h) {
+    now->done = h.done, now->of = h.of;
+    if (watch) watch(*now);
+  };
+  auto const window = [=, this, &watch](index_t w) {
+    return told(prior(begin(w)), [=, &watch] {
+      now->window = w + 1;
+      if (watch && now->of > 0) watch(*now);
+    });
+  };
   any_denoiser whole;
   if (d_.guidance.around == "windows") {
     std::vector<any_denoiser> of(static_cast<std::size_t>(plan.count()));
     auto const mine = sda::share(plan.count(), ranks.rank(), ranks.size());
     for (index_t w = mine.first; w < mine.last; ++w)
-      of[std::size_t(w)] = guided(prior(begin(w)), observe(begin(w), size), d_.guidance, later(k).fold(~std::uint64_t(w)));
+      of[std::size_t(w)] = guided(window(w), observe(begin(w), size), d_.guidance, later(k).fold(~std::uint64_t(w)));
     whole = sda::windowed{plan, [of](index_t w) -> any_denoiser const& { return of[std::size_t(w)]; }, ranks, 1};
   } else {
     require(d_.guidance.around == "trajectory", "guidance.around is windows or trajectory, not ", d_.guidance.around);
-    sda::windowed const joined{plan, [this, begin](index_t w) { return prior(begin(w)); }, ranks, 1};
+    sda::windowed const joined{plan, window, ranks, 1};
     whole = guided(erased(joined), observe(0, plan.steps), d_.guidance, later(k).fold(~std::uint64_t{0}));
   }
   auto const anything = [](sight const& s) { return s.count() > 0; };
   if (index_t const n = d_.guidance.particles; n > 1 && std::any_of(c_.seen.begin(), c_.seen.end(), anything)) {
-    any_denoiser const alone = sda::windowed{plan, [this, begin](index_t w) { return prior(begin(w)); }, ranks, 1};
+    any_denoiser const alone = sda::windowed{plan, window, ranks, 1};
     auto const levels = levels_of(d_.sampler, system_.schedule);
     return run_particles(d_.guidance, levels, alone, d_.guidance.name == "none" ? alone : whole, observe(0, plan.steps),
-                         like(plan.steps).repeat({n, 1}), k, watch);
+                         like(plan.steps).repeat({n, 1}), k, steps);
   }
   auto const [mask, known] = painted(plan.steps);
-  return run(d_.sampler, system_.schedule, whole, start(plan.steps, k), later(k), mask, known, watch);
+  return run(d_.sampler, system_.schedule, whole, start(plan.steps, k), later(k), mask, known, steps);
 }
 
 at::Tensor task::alternating(sda::key k, any_communicator const& ranks, watcher const& watch) const {
   index_t const size = system_.length(), held = d_.windows.held < 0 ? std::max<index_t>(1, size / 4) : d_.windows.held;
   sda::alternating_plan const plan{std::max(states_, size), size, held};
   bool const forward = d_.windows.start == "forward";
-  index_t const draws = (forward ? std::ssize(plan.forward()) : 1) + d_.windows.passes;  // what one rank does, if there is one for each window
-  index_t done = 0;
-  auto const step = [&](index_t i, index_t n) {
-    if (watch) watch(std::min(done, draws - 1) * n + i, draws * n);
-    done += i == n;
+  index_t draws = forward ? std::ssize(plan.forward()) : 1, done = 0;  // what one rank does
+  for (index_t p = 1; p <= d_.windows.passes; ++p) draws += (std::ssize(plan.pass(p)) + ranks.size() - 1) / ranks.size();
+  auto const step = [&](headway const& h) {
+    index_t const at = std::min(done, draws - 1);
+    if (watch) watch({at * h.of + h.done, draws * h.of, at + 1, draws});
+    done += h.done == h.of;
   };
   auto const redraw = [&](sda::held_window const& w, at::Tensor const& x, sda::key at) {
     std::map<index_t, at::Tensor> also;

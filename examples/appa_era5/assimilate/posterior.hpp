@@ -106,8 +106,11 @@ struct any_communicator {
   }
 };
 
-/// Told how many steps of how many are done.
-using watcher = std::function<void(index_t done, index_t of)>;
+/// Told how many steps of how many are done, and, if it is known, which window is at work.
+struct headway {
+  index_t done = 0, of = 0, window = 0, windows = 0;
+};
+using watcher = std::function<void(headway const&)>;
 
 /// One draw of `states` states from `first`, standardised latents [states, tokens, channels]: a function of the conditions and the key,
 /// whatever else is drawn and on however many ranks, which take windows each and all end with the whole.

@@ -82,7 +82,7 @@ at::Tensor run_particles(guidance_options const& o, std::vector<sda::level> cons
                          window_observation const& seen, at::Tensor const& like, sda::key k, watcher const& watch) {
   index_t done = 0;
   guided_twist const twist{prior, guide, seen, [&] {
-                             if (watch) watch(done, std::ssize(levels) - 1);
+                             if (watch) watch({done, std::ssize(levels) - 1});
                              ++done;
                            }};
   auto const [x, weights, least, resamplings] = sda::sample_particles(twist, std::span<sda::level const>(levels), like, k.fold(0), o.resample);
@@ -103,7 +103,7 @@ at::Tensor run(sampler_options const& o, std::function<sda::level(double)> const
                sda::key k, at::Tensor const& mask, at::Tensor const& known, watcher const& watch) {
   auto const levels = levels_of(o, schedule);
   auto const observe = [&](index_t i, at::Tensor const&, sda::level) {
-    if (watch) watch(i, std::ssize(levels) - 1);
+    if (watch) watch({i, std::ssize(levels) - 1});
   };
   auto const go = [&](auto const& sampler) { return sda::sample_from(sampler, d, std::span<sda::level const>(levels), start, k, observe); };
   if (o.name == "repaint") return go(sda::repaint{sda::ddim{o.eta}, mask, known});

@@ -6,6 +6,8 @@
 
 #include <sda/trajectory/thread_communicator.hpp>
 
+#include <set>
+
 using namespace appa;
 using namespace sda_test;
 using sda::key;
@@ -512,4 +514,20 @@ TEST_CASE("members are dealt to ranks, and windows to those that members are too
   e.weights = 10, e.denoiser = 3, e.decoder = 2, e.vectors = 1, e.read = 4, e.residuals = 1;
   CHECK((e.memory() == 25 && e.memory(2) == 35));
   CHECK(product_rate(at::kCPU, 2, 64) > 0);
+}
+
+TEST_CASE("a draw tells of every step, and within it of every window") {
+  auto const s = small_system();
+  for (auto const& [join, windows] : {std::pair{"symmetrical", 3}, {"alternating", 6}}) {
+    auto d = quick("ddim", 2);
+    d.windows.join = join, d.windows.passes = 1;
+    std::set<std::array<index_t, 2>> seen;
+    draw(s, first, 8, {}, d, key{3}, sda::solo{}, [&](headway const& h) {
+      if (h.window > 0) seen.insert({h.done, h.window});
+      CHECK((h.of > 0 && h.done <= h.of && h.window <= windows && h.windows == windows));
+    });
+    INFO(join);
+    for (index_t w = 1; w <= windows; ++w)
+      CHECK(std::any_of(seen.begin(), seen.end(), [&](auto const& one) { return one[1] == w; }));
+  }
 }
