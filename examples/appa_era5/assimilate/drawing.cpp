@@ -48,6 +48,12 @@ index_t number_of(std::map<hours, sight> const& seen) {
   for (auto const& [t, s] : seen) out += s.count();
   return out;
 }
+std::string digest_of(std::map<hours, sight> const& seen) {
+  fingerprint out;
+  for (auto const& [t, s] : seen)
+    out.add(std::as_bytes(std::span(s.columns))), out.add(std::as_bytes(std::span(s.values))), out.add(std::as_bytes(std::span(s.variances)));
+  return out.words();
+}
 
 }  // namespace
 
@@ -63,11 +69,14 @@ observing session::instruments(plan const& p) const {
 }
 
 /// Draws every member of a folder that is not there yet.
-void session::run(plan const& p, fs::path const& folder) const {
+void session::run(plan p, fs::path const& folder) const {
   auto const look = instruments(p);
   if (!look.summary.empty() && ranks_.first()) std::fprintf(stderr, "%s\n", look.summary.c_str());
   std::map<hours, sight> seen;
   for (hours t = p.looked.first; t <= p.looked.last; t += system_.step) seen[t] = look.assimilated(t);
+  if (p.looked.size() > 0 && !observations_.empty() && number_of(seen) == 0 && ranks_.first())
+    std::fprintf(stderr, "%s: of all observations 0 are assimilated in the %zu states of %s, which are drawn as the prior has them\n", p.task.c_str(),
+                 seen.size(), text(p.looked).c_str());
   auto const count = p.certain ? 1 : members();
   auto const& system = p.given ? analysing() : system_;
   auto const seen_at = [&](hours t) { return seen.count(t) ? seen.at(t) : sight{}; };
@@ -83,8 +92,11 @@ void session::run(plan const& p, fs::path const& folder) const {
                   number_of(seen), index_t(seen.size()), text(all, product_rate(system.device, who.at_once()), who).c_str());
     return;
   }
-  result_folder const to(folder, count, described(p, folder, seen), {{"command", o_.line}, {"revision", provenance({}, 0, 0).at("revision")}}, o_.resume,
-                         ranks_);
+  p.seen = {{"first", text(p.looked.first)}, {"hours", p.looked.size()}, {"assimilated", number_of(seen)}, {"digest", digest_of(seen)}};
+  if (!p.background.empty() && p.looked.size() > 0) p.seen["prior"] = fs::relative(p.background, folder).string();
+  json more = {{"command", o_.line}, {"revision", provenance({}, 0, 0).at("revision")}};
+  if (!look.summary.empty()) more["reading"] = look.summary;
+  result_folder const to(folder, count, described(p), more, o_.resume, ranks_);
 
   bool const shared = crew{std::ssize(to.missing()), ranks_.size()}.shares_windows();
   std::vector<index_t> mine;
@@ -116,12 +128,7 @@ void session::run(plan const& p, fs::path const& folder) const {
   if (ranks_.first()) finish(to, p, look);
 }
 
-json session::described(plan const& p, fs::path const& folder, std::map<hours, sight> const& seen) const {
-  fingerprint of_values;
-  for (auto const& [t, s] : seen) {
-    of_values.add(std::as_bytes(std::span(s.columns))), of_values.add(std::as_bytes(std::span(s.values))),
-        of_values.add(std::as_bytes(std::span(s.variances)));
-  }
+json session::described(plan const& p) const {
   json out = {{"task", p.task},
               {"configuration", configuration()},
               {"seed", o_.seed},
@@ -132,9 +139,8 @@ json session::described(plan const& p, fs::path const& folder, std::map<hours, s
               {"states", p.states},
               {"assimilated", p.assimilated},
               {"lead", (p.states - p.assimilated) * system_.step},
-              {"observations", {{"first", text(p.looked.first)}, {"hours", p.looked.size()}, {"assimilated", number_of(seen)}, {"digest", of_values.words()}}}};
+              {"observations", p.seen}};
   if (!o_.background.empty()) out["background"] = o_.background;
-  if (!p.background.empty() && p.looked.size() > 0) out["observations"]["prior"] = fs::relative(p.background, folder).string();
   return out;
 }
 

@@ -28,6 +28,7 @@ struct plan {
   std::filesystem::path background = {};                                // a run's folder, whose members were the best guess before
   std::function<stretch(index_t member)> given = {};                    // what a member departs from, if it does
   bool certain = false;                                                 // nothing is drawn: one member is all
+  nlohmann::json seen = {};                                             // what run.json and NetCDF say of observations
 };
 
 /// What all tasks of a run share.
@@ -36,7 +37,7 @@ class session {
   session(config const& whole, task_options const& o, job const& ranks);
 
   plan planned(hours date) const;
-  void run(plan const& p, std::filesystem::path const& folder) const;
+  void run(plan p, std::filesystem::path const& folder) const;
   void cycle(hours date, std::filesystem::path const& folder) const;
 
  private:
@@ -73,7 +74,7 @@ class session {
   std::function<stretch(chain const&, index_t, sda::key)> beginning(hours date, index_t states, std::string const& start) const;
 
   nlohmann::json configuration() const;
-  nlohmann::json described(plan const& p, std::filesystem::path const& folder, std::map<hours, sight> const& seen) const;
+  nlohmann::json described(plan const& p) const;
   state_contents contents(plan const& p, std::string const& title) const;
   using field_at = std::function<at::Tensor(hours)>;
   field_at residual_of(plan const& p, index_t member) const;

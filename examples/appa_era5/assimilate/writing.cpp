@@ -141,6 +141,7 @@ state_contents session::contents(plan const& p, std::string const& title) const 
   state_contents as{system_.where, system_.channels, title, "appa " + provenance({}, 0, 0).at("revision"), o_.line};
   as.sea = scene_.sea;
   as.about = {{"task", p.task}, {"seed", std::to_string(o_.seed)}, {"configuration", configuration().dump()}, {"weights", weights_.dump()}};
+  if (p.looked.size() > 0) as.about.push_back({"observations", p.seen.dump()});
   return as;
 }
 

@@ -42,10 +42,11 @@ class entry {
  public:
   entry(config about, scene const& s, sda::key k, int number) : about_(std::move(about)), scene_(s), key_(k), number_(number) {}
 
-  network simulated() const {
+  // What is told are places that cannot be used.
+  network simulated(std::string& told) const {
     auto const kind = about_.get<std::string>("kind");
     network n;
-    n.points = points_of(kind);
+    n.points = points_of(kind, told);
     n.channels = channels_of(kind);
     n.variances = variances_of(n.channels, kind == "stations" ? 0.01 : 0.1);
     n.noise = about_.get("noise", true), n.left_out = share_left_out(), n.from = number_;
@@ -94,13 +95,13 @@ class entry {
 
   std::string where() const { return sda::detail::text("observations[", number_, "]"); }
 
-  std::function<std::vector<index_t>(hours)> points_of(std::string const& kind) const {
+  std::function<std::vector<index_t>(hours)> points_of(std::string const& kind, std::string& told) const {
     grid const& g = scene_.where;
     sda::key const own = key_.fold(2).fold(std::uint64_t(number_));
     if (kind == "stations") {
       know_simulated({"file", "count", "on"});
       require(about_.has("file") != about_.has("count"), where(), " needs a file of stations, or a count of them, and not both");
-      auto points = about_.has("file") ? station_points(g, read_stations(about_.get<std::string>("file"))) : drawn(own);
+      auto points = about_.has("file") ? listed(about_.get<std::string>("file"), told) : drawn(own);
       require(!points.empty(), where(), " has no station on ", text(g));
       return [points = std::move(points)](hours) { return points; };
     }
@@ -122,6 +123,15 @@ class entry {
     std::vector<index_t> every_point(std::size_t(g.points()));
     std::iota(every_point.begin(), every_point.end(), index_t{0});
     return [every_point = std::move(every_point)](hours) { return every_point; };
+  }
+  std::vector<index_t> listed(std::string const& file, std::string& told) const {
+    index_t skipped = 0;
+    auto const stations = read_stations(file, &skipped);
+    auto const off = std::count_if(stations.begin(), stations.end(), [&](station const& s) { return nearest_point(scene_.where, s.where) < 0; });
+    auto points = station_points(scene_.where, stations);
+    told = sda::detail::text(std::ssize(stations) + skipped, " stations at ", points.size(), " points; ", skipped, " lines without a place, ", off,
+                             " places off the grid");
+    return points;
   }
   std::vector<index_t> drawn(sda::key own) const {
     auto const on = about_.get("on", "globe");
@@ -197,15 +207,18 @@ observing observe_by(json const& list, scene const& s, state_at const& truth, sd
   };
   auto const all = std::make_shared<instruments>(instruments{s, truth, prior, k, {}, {}});
   std::string summary;
+  auto const say = [&](std::string const& line) { summary += (summary.empty() ? "" : "\n") + line; };
   for (std::size_t i = 0; i < list.size(); ++i) {
     std::string const path = sda::detail::text("observations[", i, "]");
     require(list[i].is_object(), path, " is no map");
     entry const e(config(list[i], path), s, k, int(i));
     if (e.is_real()) {
       all->real.push_back(e.real());
-      summary += (summary.empty() ? "" : "\n") + path + ": " + all->real.back().count().text();
+      say(path + ": " + all->real.back().count().text() + (all->real.back().covers().size() > 0 ? ", " + text(all->real.back().covers()) : ""));
     } else {
-      all->simulated.push_back(e.simulated());
+      std::string told;
+      all->simulated.push_back(e.simulated(told));
+      if (!told.empty()) say(path + ": " + told);
     }
   }
   require(all->simulated.empty() || truth, "simulated instruments have nothing to look at");

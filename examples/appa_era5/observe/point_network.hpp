@@ -29,6 +29,8 @@ class point_network {
 
   void look(hours t, background const* prior, sda::key k, bool describe, observations& out) const;
   intake const& count() const { return count_; }
+  /// From the first to the last hour; empty if nothing can be used.
+  period covers() const { return by_hour_.empty() ? period{} : period{by_hour_.begin()->first, by_hour_.rbegin()->first}; }
 
  private:
   struct known : timed_report {

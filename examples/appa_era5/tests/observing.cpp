@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sda_test.hpp>
+#include <temporary.hpp>
 
 #include "observe/network.hpp"
 #include "observe/observing.hpp"
@@ -12,6 +13,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <fstream>
 #include <set>
 #include <thread>
 
@@ -164,6 +166,14 @@ TEST_CASE("errors in chains: what is made independent gives the posterior of the
   CHECK((raw.op.adjoint(dense.solve(d)) - white.op.adjoint(white.error.solve(e))).abs().maxCoeff() < 1e-5);  // sights are floats
   observations all{chained, rho, {fate::assimilated, fate::left_out, fate::assimilated, fate::assimilated}, {}};
   CHECK(all.of(fate::assimilated).correlations == std::vector<float>{0, -0.125f, 0});
+}
+
+TEST_CASE("stations of a list that cannot be used are counted") {
+  sda_test::temporary_folder const tmp;
+  auto const path = (tmp / "list.csv").string();
+  std::ofstream(path) << "lat,lon\n10,10\n10,11\n-30,200\n100,10\nnowhere,10\n";
+  auto const told = observe_by(json::parse(R"([{"kind": "dense"}, {"kind": "stations", "file": ")" + path + "\"}]"), small_scene(), told_by_place(small_scene()), k);
+  CHECK(told.summary == "observations[1]: 5 stations at 2 points; 2 lines without a place, 0 places off the grid");
 }
 
 TEST_CASE("what a list of instruments may not say") {

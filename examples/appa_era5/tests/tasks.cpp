@@ -438,6 +438,28 @@ TEST_CASE("a dry run says what it would take, and needs neither data nor weights
   CHECK_THAT(told(1, [&] { run_task(graph, o, ten); }), Catch::Contains("3 members on 10 ranks, which share windows"));
 }
 
+TEST_CASE("what was observed, what could not be used, and that nothing was, is said and kept") {
+  small_world const w;
+  std::ofstream(w.folder / "late.csv") << "time,lat,lon,variable,value,error\n2019-01-03T06,10,10,t2m,281,1\n2019-01-03T07,95,10,t2m,281,1\n";
+  std::ofstream(w.folder / "list.csv") << "lat,lon\n10,10\n-30,200\nnowhere,10\n";
+  auto const made = [&](std::string const& out, std::string const& instrument) {
+    auto const words = told(2, [&] { run_task(asked({"observations=[" + instrument + "]"}), w.options("reanalyse", out, "2019-01-01T03"), {}); });
+    return std::pair{words, json::parse(bytes(w.folder / out / "run.json"))};
+  };
+  auto const [late, none] = made("late", "{kind: file, file: " + (w.folder / "late.csv").string() + "}");
+  CHECK_THAT(late, Catch::Contains("0 are assimilated in the 6 states of 2019-01-01T03..2019-01-01T08"));
+  CHECK_THAT(none["reading"].get<std::string>(), Catch::Contains("2 observations, 1 of them usable") && Catch::Contains("2019-01-03T06"));
+  auto const [listed, some] = made("listed", "{kind: stations, file: " + (w.folder / "list.csv").string() + "}");
+  CHECK_THAT(listed, !Catch::Contains("0 are assimilated"));
+  CHECK_THAT(some["reading"].get<std::string>(), Catch::Contains("observations[0]: 3 stations at 2 points; 1 lines without a place, 0 places off"));
+  for (auto const* file : {"mean.nc", "members/member_002.nc", "observations.nc"}) {
+    auto const kept = sda::netcdf::reader((w.folder / "listed" / file).string()).text("", "observations");
+    REQUIRE(kept);
+    CHECK(json::parse(*kept) == some["observations"]);
+    CHECK(json::parse(*kept)["assimilated"] == 24);
+  }
+}
+
 TEST_CASE("each rank of a machine has a card of its own") {
   std::vector<std::string> const words{"LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID"};
   for (auto const& word : words) ::unsetenv(word.c_str());
