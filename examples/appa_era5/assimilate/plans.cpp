@@ -5,6 +5,8 @@
 
 #include <sda/torch/tensors.hpp>
 
+#include <mutex>
+
 // What the members of each task are, and what they begin with.
 
 namespace appa {
@@ -12,6 +14,24 @@ namespace appa {
 using nlohmann::json;
 using sda::require;
 namespace fs = std::filesystem;
+
+namespace {
+
+// What f makes, once, when a thread first wants it.
+template <class F> auto when_wanted(F f) {
+  struct later {
+    F make;
+    std::once_flag once;
+    stretch made;
+    explicit later(F how) : make(std::move(how)) {}
+  };
+  return [all = std::make_shared<later>(std::move(f))] {
+    std::call_once(all->once, [&] { all->made = all->make(); });
+    return all->made;
+  };
+}
+
+}  // namespace
 
 index_t session::states_in(char const* key, hours otherwise) const {
   auto const h = chosen_.get<hours>(key, otherwise);
@@ -22,7 +42,6 @@ index_t session::states_in(char const* key, hours otherwise) const {
 std::vector<float> session::truth(hours t) const { return dataset(data_, {t, t}, {}, system_.standard)[0].values; }
 
 stretch session::encoded(std::shared_ptr<archive const> const& data, hours first, index_t states) const {
-  require(data != nullptr, "a start from full states needs files that hold them: --data");
   stretch out{first, {}};
   std::vector<at::Tensor> each;
   for (index_t s = 0; s < states; ++s) {
@@ -69,12 +88,19 @@ std::function<stretch(index_t)> session::background(hours first, index_t states)
   auto const all = reach(how_, analysing().length(), states);
   auto const lost = files->report({first, first + (all - 1) * system_.step}, system_.step);
   require(lost.empty(), "the background does not cover the windows that are drawn: ", lost);
-  return [known = encoded(files, first, all)](index_t) { return known; };
+  return [known = when_wanted([=, this] { return encoded(files, first, all); })](index_t) { return known(); };
 }
 
 std::function<stretch(chain const&, index_t, sda::key)> session::beginning(hours date, index_t states, std::string const& start) const {
   if (!o_.from.empty()) return [=, this](chain const&, index_t m, sda::key) { return last(kept(o_.from, m, date), states, system_.step); };
-  if (start == "full") return [known = encoded(data_, date - states * system_.step, states)](chain const&, index_t, sda::key) { return known; };
+  if (start == "full") {
+    hours const first = date - states * system_.step;
+    if (o_.dry) return [=, this](chain const&, index_t, sda::key) { return stretch{first, at::zeros({states, system_.tokens(), system_.latents()})}; };
+    require(data_ != nullptr, "a start from full states needs files that hold them: --data");
+    auto const lost = data_->report({first, date - system_.step}, system_.step);
+    require(lost.empty(), "the states to start from are not all there: ", lost);
+    return [known = when_wanted([=, this] { return encoded(data_, first, states); })](chain const&, index_t, sda::key) { return known(); };
+  }
   require(start == "observations" || start == "reanalysis", "assimilation.start is ", start, "; full, observations or reanalysis");
   auto const spin_up = start == "reanalysis" ? states_in("spin_up", system_.length() * system_.step) : states,
              span = std::max(spin_up, system_.length());

@@ -4,6 +4,7 @@
 #include "assimilate/session.hpp"
 #include "training/run.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace appa {
@@ -14,7 +15,16 @@ namespace fs = std::filesystem;
 
 namespace {
 
-channel const sea_temperature{"sea_surface_temperature", 0};
+// Where the sea has a temperature, by the first state; empty if that is no channel.
+std::vector<char> sea_of(archive const& data) {
+  std::vector<char> out;
+  auto const c = data.channels().index_of({"sea_surface_temperature", 0}), points = data.where().points();
+  if (c < 0 || data.times().empty()) return out;
+  std::vector<float> state(std::size_t(data.channels().size() * points));
+  data.read(data.times().front(), 1, 1, state.data());
+  for (index_t p = 0; p < points; ++p) out.push_back(!std::isnan(state[std::size_t(c * points + p)]));
+  return out;
+}
 
 }  // namespace
 
@@ -35,13 +45,13 @@ session::session(config const& whole, task_options const& o, job const& ranks)
   require(!data_ || same(data_->where(), system_.where), "the files have ", text(data_ ? data_->where() : system_.where), ", the model ",
           text(system_.where));
   scene_ = {system_.where, system_.channels, system_.standard, {}};
-  if (auto const c = system_.channels.index_of(sea_temperature); c >= 0 && data_ && !data_->times().empty()) {
-    std::vector<float> raw(std::size_t(system_.channels.size() * system_.where.points()));
-    data_->read(data_->times().front(), 1, 1, raw.data());
-    auto const* const sst = raw.data() + c * system_.where.points();
-    for (index_t p = 0; p < system_.where.points(); ++p) scene_.sea.push_back(!std::isnan(sst[p]));
-  }
-  if (o.dry && !data_) scene_.sea.assign(std::size_t(system_.where.points()), 1);
+  if (data_) scene_.sea = sea_of(*data_);
+  for (auto const& run : {o.from, o.background.empty() ? std::string() : o.background.front()})  // else what was made with data knows it
+    if (auto const mean = fs::path(run) / "mean.nc"; scene_.sea.empty() && !run.empty() && fs::exists(mean)) {
+      scene_.sea = sea_of({{mean.string()}, system_.channels});
+      if (std::find(scene_.sea.begin(), scene_.sea.end(), 0) == scene_.sea.end()) scene_.sea.clear();  // or does not
+    }
+  if (o.dry && scene_.sea.empty()) scene_.sea.assign(std::size_t(system_.where.points()), 1);
   chosen_.json().get_to(how_);
   how_.mirrored = chosen_.get("mirrored", false);
   if (chosen_.get("all_at_once", false)) how_.windows.join = "causal";

@@ -104,7 +104,7 @@ std::string why_not(scene const& s, variable const& what, place const& p, double
   if (!among(s.channels.surface) && !among(s.channels.atmosphere)) return "of variables that states do not have";
   if (!points_around(s.where, p, how)) return "off the grid";
   if (among(s.channels.atmosphere) && !levels_around(s.channels.levels, pressure, how)) return "above or below all levels, or without one";
-  return "of the sea's temperature on land";
+  return s.sea.empty() ? "of the sea's temperature, and nothing says where the sea is" : "of the sea's temperature on land";
 }
 
 }  // namespace appa

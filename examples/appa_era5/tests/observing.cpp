@@ -176,6 +176,14 @@ TEST_CASE("stations of a list that cannot be used are counted") {
   CHECK(told.summary == "observations[1]: 5 stations at 2 points; 2 lines without a place, 0 places off the grid");
 }
 
+TEST_CASE("why reports of the sea's temperature cannot be used: on land, or nobody knows where that is") {
+  auto s = small_scene();
+  place const ashore{s.where.latitudes[4], s.where.longitudes[2]};  // point 66
+  CHECK(why_not(s, variable_of("sst"), ashore, 0, reading::nearest) == "of the sea's temperature on land");
+  s.sea.clear();
+  CHECK(why_not(s, variable_of("sst"), ashore, 0, reading::nearest) == "of the sea's temperature, and nothing says where the sea is");
+}
+
 TEST_CASE("what a list of instruments may not say") {
   auto const s = small_scene();
   auto const says = [&](char const* list) -> std::string {

@@ -242,6 +242,12 @@ TEST_CASE("forecasts begin where they were told to and go on as far") {
   for (hours t = start + 23; t < start + 29; ++t) CHECK(read(still, t) == read(full, start + 23));
   CHECK_FALSE(fs::exists(w.folder / "persistence" / "members" / "member_002.nc"));
 
+  auto single = w.options("forecast", "single", "2019-01-02T00");
+  run_task(asked({"assimilation.start=full", "assimilation.hours=1"}), single, {});
+  CHECK(times(w.folder / "single" / "mean.nc") == std::vector<hours>{start + 23, start + 24, start + 25, start + 26, start + 27, start + 28});
+  CHECK(read(w.folder / "single" / "members" / "member_001.nc", start + 23) == read(full, start + 23));
+  CHECK(read(w.folder / "single" / "members" / "member_001.nc", start + 25) != read(full, start + 25));
+
   auto const seen = made({"assimilation.start=observations"}, "observations");
   CHECK(read(seen, start + 25) != read(full, start + 25));
   made({"assimilation.start=reanalysis", "assimilation.spin_up=8"}, "reanalysis");
@@ -426,6 +432,9 @@ TEST_CASE("a dry run says what it would take, and needs neither data nor weights
   auto const printed = told(1, [&] { run_task(asked(), o, {}); });
   CHECK_THAT(printed, counts && Catch::Contains("3 members on 1 rank") && !Catch::Contains("whole ones"));
   CHECK_FALSE(fs::exists(o.out));
+  auto full = w.options("forecast", "dry", "2019-01-01T03");
+  full.dry = true, full.data.clear();
+  CHECK_THAT(told(1, [&] { run_task(asked({"assimilation.start=full"}), full, {}); }), Catch::Contains("3 members on 1 rank"));
   o.model = {};
   CHECK_THROWS_WITH(run_task(asked(), o, {}), Catch::Contains("no model is given"));
   auto const graph = asked({"data={grid: 16x9, variables: [t2m, msl]}",
