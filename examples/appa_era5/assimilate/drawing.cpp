@@ -88,8 +88,8 @@ void session::run(plan p, fs::path const& folder) const {
     for (auto const& [t, s] : seen) all.read += 8 * double(s.columns.size()) + 4 * double(s.weights.size() + s.values.size() + s.variances.size());
     if (system_.residual) all.residuals = 4 * double(system_.residual->fields.numel());
     if (ranks_.first())
-      std::printf("%s, %s of %td states from %s, %td observations of %td states:\n%s", folder.c_str(), p.task.c_str(), p.states, text(p.first).c_str(),
-                  number_of(seen), index_t(seen.size()), text(all, product_rate(system.device, who.at_once()), who).c_str());
+      std::printf("%s, %s of %td states from %s, %td observations of %td states:\n%s", folder.c_str(), p.task.c_str(), p.states,
+                  text(p.first).c_str(), number_of(seen), index_t(seen.size()), text(all, product_rate(system.device, who.at_once()), who).c_str());
     return;
   }
   p.seen = {{"first", text(p.looked.first)}, {"hours", p.looked.size()}, {"assimilated", number_of(seen)}, {"digest", digest_of(seen)}};

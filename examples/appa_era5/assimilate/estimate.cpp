@@ -98,7 +98,7 @@ estimate estimate_of(planned_run const& run) {
   double spreads = 0;
   estimate e;
   e.windows = std::ssize(windows);
-  double weighted_states = 0, largest = 0;    // states decoded, by operations
+  double weighted_states = 0, largest = 0;   // states decoded, by operations
   double most = 0, of_windows = 0, all = 0;  // observations of a window; of all of them, together; of the trajectory
   for (auto const& w : windows) {
     double seen = 0;
@@ -139,7 +139,8 @@ estimate estimate_of(planned_run const& run) {
   // and as each state has them, with 8 bytes that say where an observation lies
   double const part = double(mine) / double(e.windows);
   double const held = around || run.how.windows.join == "alternating" ? most : of_windows * part;
-  e.vectors = run.bytes * most * double(4 + each.vectors) + 2 * run.bytes * held + (2 * run.bytes + 8) * (around ? all : std::min(all, of_windows * part)) +
+  e.vectors = run.bytes * most * double(4 + each.vectors) + 2 * run.bytes * held +
+              (2 * run.bytes + 8) * (around ? all : std::min(all, of_windows * part)) +
               12 * run.bytes * double(run.states * numbers) * double(particles);
   return e;
 }

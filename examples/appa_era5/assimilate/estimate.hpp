@@ -27,7 +27,7 @@ struct crew {
   index_t members = 1, ranks = 1, workers = 1;
 
   bool shares_windows() const { return members < ranks; }
-  index_t each() const { return shares_windows() ? members : (members + ranks - 1) / ranks; }    // members that a rank draws,
+  index_t each() const { return shares_windows() ? members : (members + ranks - 1) / ranks; }         // members that a rank draws,
   index_t at_once() const { return shares_windows() ? 1 : std::clamp(workers, index_t{1}, each()); }  // so many at a time
 };
 

@@ -95,7 +95,8 @@ std::function<stretch(chain const&, index_t, sda::key)> session::beginning(hours
   if (!o_.from.empty()) return [=, this](chain const&, index_t m, sda::key) { return last(kept(o_.from, m, date), states, system_.step); };
   if (start == "full") {
     hours const first = date - states * system_.step;
-    if (o_.dry) return [=, this](chain const&, index_t, sda::key) { return stretch{first, at::zeros({states, system_.tokens(), system_.latents()})}; };
+    if (o_.dry)
+      return [=, this](chain const&, index_t, sda::key) { return stretch{first, at::zeros({states, system_.tokens(), system_.latents()})}; };
     require(data_ != nullptr, "a start from full states needs files that hold them: --data");
     auto const lost = data_->report({first, date - system_.step}, system_.step);
     require(lost.empty(), "the states to start from are not all there: ", lost);

@@ -94,7 +94,7 @@ at::Tensor trained_system::variance_of_known() const {
   return (scale.noise / scale.deviation).square().clamp_min(least * least);
 }
 
-trained_system untrained_system(config const& whole) {
+trained_system untrained_system(config const& whole, std::string const& device) {
   auto const channels = channels_of(whole);
   auto told = whole.json();
   require(whole.has("autoencoder.ae") && whole.has("denoiser.backbone"),
@@ -105,8 +105,15 @@ trained_system untrained_system(config const& whole) {
   auto const n = std::size_t(channels.size());
   auto const zeros = at::zeros({space->latents()}), ones = at::ones({space->latents()});
   auto const section = whole.at("denoiser");
-  trained_system out{channels, grid_of(told), {channels, std::vector<double>(n, 0), std::vector<double>(n, 1)}, {zeros, ones, 0},
-                     schedule_of(section.at("train")), section.get("train.blanket_dt", 1) * whole.get("data.step", 1), space, net};
+  trained_system out{channels,
+                     grid_of(told),
+                     {channels, std::vector<double>(n, 0), std::vector<double>(n, 1)},
+                     {zeros, ones, 0},
+                     schedule_of(section.at("train")),
+                     section.get("train.blanket_dt", 1) * whole.get("data.step", 1),
+                     space,
+                     net,
+                     device_of(device)};
   if (section.has("background")) out.departures = {zeros, ones, 0};
   return out;
 }

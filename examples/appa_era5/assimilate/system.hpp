@@ -72,7 +72,8 @@ struct system_options {
   std::string statistics = {};                 // of states, where the autoencoder's file has none: a file of `appa stats`
 };
 trained_system load_system(system_options const& o);
-/// The networks that a configuration's sections autoencoder and denoiser describe, before training: enough to tell what drawing takes.
-trained_system untrained_system(config const& whole);
+/// The networks that a configuration's sections autoencoder and denoiser describe, before training, in the host's memory: enough to tell what
+/// drawing takes on a device.
+trained_system untrained_system(config const& whole, std::string const& device);
 
 }  // namespace appa

@@ -2,10 +2,10 @@
 #include "assimilate/tasks.hpp"
 
 #include "assimilate/session.hpp"
+#include "data/sea.hpp"
 #include "training/run.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 namespace appa {
 
@@ -13,25 +13,11 @@ using nlohmann::json;
 using sda::require;
 namespace fs = std::filesystem;
 
-namespace {
-
-// Where the sea has a temperature, by the first state; empty if that is no channel.
-std::vector<char> sea_of(archive const& data) {
-  std::vector<char> out;
-  auto const c = data.channels().index_of({"sea_surface_temperature", 0}), points = data.where().points();
-  if (c < 0 || data.times().empty()) return out;
-  std::vector<float> state(std::size_t(data.channels().size() * points));
-  data.read(data.times().front(), 1, 1, state.data());
-  for (index_t p = 0; p < points; ++p) out.push_back(!std::isnan(state[std::size_t(c * points + p)]));
-  return out;
-}
-
-}  // namespace
-
 session::session(config const& whole, task_options const& o, job const& ranks)
     : chosen_(whole.at("assimilation")), observations_(whole.json().value("observations", json::array())), o_(o), ranks_(ranks),
-      system_(o.dry && o.model.latents.empty() ? untrained_system(whole) : load_system(o.model)), departing_(o.analysis.empty() ? std::optional<trained_system>()
-                                                                   : load_system({o.model.latents, o.analysis, o.model.device, o.model.statistics})) {
+      system_(o.dry && o.model.latents.empty() ? untrained_system(whole, o.model.device) : load_system(o.model)),
+      departing_(o.analysis.empty() ? std::optional<trained_system>()
+                                    : load_system({o.model.latents, o.analysis, o.model.device, o.model.statistics})) {
   bool const may_depart = o.task == "reanalyse" || o.task == "filter" || o.task == "prior";
   require(may_depart || !system_.takes_background(), "this denoiser draws departures from a background (denoiser.background), with which a ", o.task,
           " cannot begin: give --denoiser one without, and this to cycle's --analysis-denoiser");
@@ -48,7 +34,7 @@ session::session(config const& whole, task_options const& o, job const& ranks)
   if (data_) scene_.sea = sea_of(*data_);
   for (auto const& run : {o.from, o.background.empty() ? std::string() : o.background.front()})  // else what was made with data knows it
     if (auto const mean = fs::path(run) / "mean.nc"; scene_.sea.empty() && !run.empty() && fs::exists(mean)) {
-      scene_.sea = sea_of({{mean.string()}, system_.channels});
+      scene_.sea = sea_of(archive({mean.string()}, system_.channels));
       if (std::find(scene_.sea.begin(), scene_.sea.end(), 0) == scene_.sea.end()) scene_.sea.clear();  // or does not
     }
   if (o.dry && scene_.sea.empty()) scene_.sea.assign(std::size_t(system_.where.points()), 1);

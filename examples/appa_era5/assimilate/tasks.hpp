@@ -11,7 +11,7 @@ namespace appa {
 
 /// What a task is told beside its configuration, whose sections `assimilation` and `observations` decide the rest.
 struct task_options {
-  std::string task;  // prior, reanalyse, filter, forecast, persistence or cycle
+  std::string task;                // prior, reanalyse, filter, forecast, persistence or cycle
   system_options model;            // without one, a dry run takes the networks that the configuration describes
   std::vector<std::string> data;   // ERA5 files: what simulated instruments look at, what full states begin with; dry runs need none
   std::string out;                 // the folder to fill; one below it for each of several dates

@@ -52,7 +52,9 @@ std::shared_ptr<settings> task(CLI::App& app, run_options const& run, std::strin
   s->stands_for(app, "--members", "members", "trajectories");
   app.add_option("--workers", o.workers, "members drawn at a time")->check(CLI::PositiveNumber);
   app.add_flag("--resume,!--no-resume", o.resume, "go on where an earlier run stopped; else remove what it left");
-  app.add_flag("--dry-run", o.dry, "only say what it would take: memory, evaluations, time; for which no data are needed and, if the configuration describes the networks, no model");
+  app.add_flag("--dry-run", o.dry,
+               "only say what it would take: memory, evaluations, time; for which no data are needed and, if the configuration describes the "
+               "networks, no model");
   app.add_option("--device", o.model.device, "cpu, cuda (each rank the card of its number on its machine) or cuda:1");
   app.callback([s, &run] { start(*s, run); });
   return s;

@@ -23,7 +23,7 @@ struct observed_run {
   std::vector<char> points(hours t, channel_set const& channels) const;
 };
 
-/// By a run's run.json. `data` holds the states that simulated instruments look at, all channels of the run. sda::error if the file says
+/// By a run's run.json, in whose `folder` it is. `data` holds the states that simulated instruments look at, all channels of the run. sda::error if the file says
 /// nothing of observations, or has the digest of others (which takes all states that were looked at).
 observed_run observed_by(nlohmann::json const& about, std::shared_ptr<archive const> data, statistics const& standard, std::string const& folder = {});
 

@@ -172,7 +172,8 @@ TEST_CASE("stations of a list that cannot be used are counted") {
   sda_test::temporary_folder const tmp;
   auto const path = (tmp / "list.csv").string();
   std::ofstream(path) << "lat,lon\n10,10\n10,11\n-30,200\n100,10\nnowhere,10\n";
-  auto const told = observe_by(json::parse(R"([{"kind": "dense"}, {"kind": "stations", "file": ")" + path + "\"}]"), small_scene(), told_by_place(small_scene()), k);
+  auto const told = observe_by(json::parse(R"([{"kind": "dense"}, {"kind": "stations", "file": ")" + path + "\"}]"), small_scene(),
+                               told_by_place(small_scene()), k);
   CHECK(told.summary == "observations[1]: 5 stations at 2 points; 2 lines without a place, 0 places off the grid");
 }
 

@@ -309,7 +309,8 @@ TEST_CASE("the covariance of the Gaussian beneath a network that says nothing is
   auto s = small_system();
   vidit_options o;
   o.state = {s.space->where().image[0], s.space->where().image[1], 2};
-  o.blanket_size = 4, o.context_channels = 2, o.patch_size = {2, 3, 3}, o.mod_features = 8, o.hid_channels = 16, o.hid_blocks = 1, o.attention_heads = 2;
+  o.blanket_size = 4, o.context_channels = 2, o.patch_size = {2, 3, 3}, o.mod_features = 8, o.hid_channels = 16, o.hid_blocks = 1,
+  o.attention_heads = 2;
   auto const net = std::make_shared<on_gaussian>(std::make_shared<vidit>(o), s.tokens(), s.latents(), 8);
   torch::NoGradGuard const off;
   for (auto const& p : net->parameters()) p.zero_();
@@ -508,8 +509,14 @@ TEST_CASE("a dry draw counts decoders as far as they are cropped, those on graph
 TEST_CASE("members are dealt to ranks, and windows to those that members are too few for") {
   estimate e;
   e.windows = 5, e.operations = 1e12;
-  for (auto const& [all, seconds] : {std::pair{crew{10, 1}, 10.0}, {{10, 10}, 1.0}, {{10, 4}, 3.0}, {{1, 5}, 0.2}, {{1, 2}, 0.6}, {{2, 50}, 0.4},
-                                     {{10, 1, 4}, 12.0}, {{2, 1, 4}, 2.0}})
+  for (auto const& [all, seconds] : {std::pair{crew{10, 1}, 10.0},
+                                     {{10, 10}, 1.0},
+                                     {{10, 4}, 3.0},
+                                     {{1, 5}, 0.2},
+                                     {{1, 2}, 0.6},
+                                     {{2, 50}, 0.4},
+                                     {{10, 1, 4}, 12.0},
+                                     {{2, 1, 4}, 2.0}})
     CHECK(e.seconds(1e12, all) == Approx(seconds));
   e.weights = 10, e.denoiser = 3, e.decoder = 2, e.vectors = 1, e.read = 4, e.residuals = 1;
   CHECK((e.memory() == 25 && e.memory(2) == 35));
@@ -527,7 +534,6 @@ TEST_CASE("a draw tells of every step, and within it of every window") {
       CHECK((h.of > 0 && h.done <= h.of && h.window <= windows && h.windows == windows));
     });
     INFO(join);
-    for (index_t w = 1; w <= windows; ++w)
-      CHECK(std::any_of(seen.begin(), seen.end(), [&](auto const& one) { return one[1] == w; }));
+    for (index_t w = 1; w <= windows; ++w) CHECK(std::any_of(seen.begin(), seen.end(), [&](auto const& one) { return one[1] == w; }));
   }
 }

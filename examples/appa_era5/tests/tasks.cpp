@@ -339,7 +339,7 @@ TEST_CASE("gross errors are told by the run before, for evaluation too, and depa
   auto const anew = observed_by(about, std::make_shared<archive const>(std::vector{w.data}, channels), {channels, {280, 101300}, {5, 1000}},
                                 (w.folder / "after").string());
   CHECK(anew.assimilated(start + 6).count() == 0);
-  CHECK(anew.at(start + 6).fates == std::vector{fate::gross_error});
+  CHECK((anew.at(start + 6).fates == std::vector{fate::gross_error}));
 
   sda::netcdf::reader const file((w.folder / "after" / "observations.nc").string());
   CHECK(file.read("background")[0] == Approx(mean[std::size_t(at)]).epsilon(1e-5));
@@ -427,10 +427,9 @@ TEST_CASE("a dry run says what it would take, and needs neither data nor weights
   small_world const w;
   auto o = w.options("reanalyse", "dry", "2019-01-01T03");
   o.dry = true, o.data.clear();
-  auto const counts = Catch::Contains("2 windows, 12 evaluations of the denoiser, 36 products back through it; 48 decoded states") &&
-                      Catch::Contains("144 products back and 96 forward");
+  std::string const counts = "2 windows, 12 evaluations of the denoiser, 36 products back through it; 48 decoded states";
   auto const printed = told(1, [&] { run_task(asked(), o, {}); });
-  CHECK_THAT(printed, counts && Catch::Contains("3 members on 1 rank") && !Catch::Contains("whole ones"));
+  CHECK_THAT(printed, Catch::Contains(counts + ", 144 products back and 96 forward") && Catch::Contains("3 members on 1 rank"));
   CHECK_FALSE(fs::exists(o.out));
   auto full = w.options("forecast", "dry", "2019-01-01T03");
   full.dry = true, full.data.clear();
@@ -442,7 +441,7 @@ TEST_CASE("a dry run says what it would take, and needs neither data nor weights
                             " self_attention_blocks: [1, 1], self_attention_hops: [1, 1]}",
                             "denoiser.backbone={name: graphdit, blanket_size: 4, hidden_channels: 8, hidden_blocks: 1, heads: 2, mod_features: 8,"
                             " self_attention_hops: 1, cross_attention_hops: 1}"});
-  CHECK_THAT(told(1, [&] { run_task(graph, o, {}); }), counts && Catch::Contains("whole ones: a graph has no tiles"));
+  CHECK_THAT(told(1, [&] { run_task(graph, o, {}); }), Catch::Contains(counts + " (whole ones: a graph has no tiles), 144 products"));
   job const ten{0, 10, {}, {}};
   CHECK_THAT(told(1, [&] { run_task(graph, o, ten); }), Catch::Contains("3 members on 10 ranks, which share windows"));
 }
