@@ -110,7 +110,8 @@ task() {
 }
 sees=(--data "$data")
 task reanalyse "${sees[@]}" --first 2019-01-05T00 --out absent --dry-run
-says "absent, 2 members of 6 states from 2019-01-05T00"
+says "absent, reanalyse of 6 states from 2019-01-05T00"
+says "for 2 members on 1 rank"
 [[ ! -e absent ]] || die "a dry run wrote $(find absent)"
 task prior --first 2019-01-05T00 --out prior
 task reanalyse "${sees[@]}" --first 2019-01-05T00 --out reanalysis
