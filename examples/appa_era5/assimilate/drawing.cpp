@@ -36,7 +36,6 @@ void share_out(std::vector<index_t> const& numbers, int threads, std::function<v
   for (int t = 1; t < threads; ++t)
     others.push_back(std::async(std::launch::async, [&] {
       torch::NoGradGuard const off;
-
       work();
     }));
   work();
@@ -50,8 +49,7 @@ index_t number_of(std::map<hours, sight> const& seen) {
 }
 std::string digest_of(std::map<hours, sight> const& seen) {
   fingerprint out;
-  for (auto const& [t, s] : seen)
-    out.add(std::as_bytes(std::span(s.columns))), out.add(std::as_bytes(std::span(s.values))), out.add(std::as_bytes(std::span(s.variances)));
+  for (auto const& [t, s] : seen) add(out, s);
   return out.words();
 }
 

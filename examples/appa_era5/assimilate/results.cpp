@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <span>
 
 namespace appa {
 
@@ -108,24 +109,6 @@ void write_whole(fs::path const& file, std::string const& text) {
   sda::pending_file out(file);
   out.write(std::as_bytes(std::span(text)));
   out.commit();
-}
-
-std::string digest(fs::path const& file) {
-  std::ifstream in(file, std::ios::binary);
-  require(in.good(), "cannot read ", file.string());
-  fingerprint all;
-  std::vector<char> block(1 << 20);
-  while (in) {
-    in.read(block.data(), std::streamsize(block.size()));
-    all.add(std::as_bytes(std::span(block).first(std::size_t(in.gcount()))));
-  }
-  return all.words();
-}
-
-std::string fingerprint::words() const {
-  char digits[17];
-  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(h_));
-  return digits;
 }
 
 }  // namespace appa

@@ -6,11 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include <cstddef>
-#include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -54,19 +51,5 @@ std::string latents_of(std::filesystem::path const& folder, index_t m);
 std::string differences(nlohmann::json const& there, nlohmann::json const& here);
 /// A file of text under its name only when complete.
 void write_whole(std::filesystem::path const& file, std::string const& text);
-/// FNV-1a (Fowler, Noll and Vo) of bytes, 64 bits: which weights and observations a run had.
-class fingerprint {
- public:
-  void add(std::span<std::byte const> bytes) {
-    for (auto const b : bytes) h_ = (h_ ^ std::uint64_t(b)) * 1099511628211u;
-  }
-  /// 16 hexadecimal digits.
-  std::string words() const;
-
- private:
-  std::uint64_t h_ = 14695981039346656037u;
-};
-/// ... of a file.
-std::string digest(std::filesystem::path const& file);
 
 }  // namespace appa

@@ -2,6 +2,7 @@
 #include "assimilate/tasks.hpp"
 
 #include "assimilate/session.hpp"
+#include "data/fingerprint.hpp"
 #include "data/sea.hpp"
 #include "training/run.hpp"
 

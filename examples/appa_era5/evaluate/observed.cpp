@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <functional>
 
 namespace appa {
@@ -30,19 +29,11 @@ std::vector<char> observed_run::points(hours t, channel_set const& channels) con
 
 namespace {
 
-// FNV-1a of all that was assimilated, as a task's run.json has it.
+// Of all that was assimilated, as a task's run.json has it.
 std::string digest_of(observed_run const& seen, int step) {
-  std::uint64_t h = 14695981039346656037u;
-  auto const add = [&](auto const& numbers) {
-    for (auto const b : std::as_bytes(std::span(numbers))) h = (h ^ std::uint64_t(b)) * 1099511628211u;
-  };
-  for (hours t = seen.looked.first; t <= seen.looked.last; t += step) {
-    auto const now = seen.assimilated(t);
-    add(now.columns), add(now.values), add(now.variances);
-  }
-  char digits[17];
-  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(h));
-  return digits;
+  fingerprint out;
+  for (hours t = seen.looked.first; t <= seen.looked.last; t += step) add(out, seen.assimilated(t));
+  return out.words();
 }
 
 }  // namespace

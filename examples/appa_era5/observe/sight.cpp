@@ -85,4 +85,8 @@ sight independent(sight const& chained, std::span<float const> correlations) {
   return out;
 }
 
+void add(fingerprint& all, sight const& s) {
+  all.add(std::as_bytes(std::span(s.columns))), all.add(std::as_bytes(std::span(s.values))), all.add(std::as_bytes(std::span(s.variances)));
+}
+
 }  // namespace appa

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include "data/fingerprint.hpp"
+
 #include <sda/core/config.hpp>
 
 #include <span>
@@ -37,5 +39,8 @@ sight select(sight const& from, std::span<index_t const> kept);
 ///
 /// Nothing is done if all ρ are 0 or there are none; else corners are twice as many.
 sight independent(sight const& chained, std::span<float const> correlations);
+
+/// Adds what is seen, where, and how well.
+void add(fingerprint& all, sight const& s);
 
 }  // namespace appa

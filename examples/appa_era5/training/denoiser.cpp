@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "assimilate/results.hpp"
 #include "assimilate/system.hpp"
+#include "data/fingerprint.hpp"
 #include "data/latent_dump.hpp"
 #include "network/dates.hpp"
 #include "network/from_config.hpp"
