@@ -55,6 +55,7 @@ case_options() {
   fails "there is no task nowhere; there are: sakov2008" benchmark --task nowhere
   fails "there is no method guess; there are: climatology" benchmark --methods guess
   fails "4dvar: lag 0" benchmark --methods 4dvar:lag=0 --cycles 500
+  fails "shape=round: climate or identity" benchmark --methods 4dvar:shape=round --cycles 500
 }
 # Numbers that make no sense are refused, with the numbers.
 case_numbers() {
