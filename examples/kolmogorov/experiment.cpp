@@ -2,6 +2,7 @@
 #include "experiment.hpp"
 
 #include "prior.hpp"
+#include "record.hpp"
 #include "runs.hpp"
 
 #include <sda/calculus/schedule.hpp>
@@ -14,6 +15,7 @@
 #include <sda/sampler/sample.hpp>
 
 #include <cstdio>
+#include <optional>
 
 namespace kolmogorov {
 namespace {
@@ -30,12 +32,15 @@ constexpr test_case all_cases[]{{"assimilation", 4, 8, 8, coarse_view::of::veloc
 
 double deviation(states const& x) { return std::sqrt(x.square().mean()); }
 
-template <class Read> void run_case(experiment const& e, test_case const& c, any_prior const& prior, states const& truth, Read const& read, sda::key k) {
+template <class Read>
+void run_case(experiment const& e, test_case const& c, any_prior const& prior, states const& truth, Read const& read, std::string const& reading, sda::key k) {
   coarse_view const view({e.points, e.frames, c.every, c.block, c.side * e.points / 64, c.field});
   auto const sight = sda::composed{sda::pointwise{read}, view};
   states y = sight(truth), xi = sda::zeros_like(y);
   sda::lincomb(xi, sda::noise{c.error, k.fold(0)});
   y += xi;
+  std::optional<sda::netcdf::writer> out;   // made first: a place that cannot be written is best known before the work
+  if (!e.out.empty()) out.emplace(e.out + "-" + c.name + ".nc");
   sda::observation const seen{sight, y, sda::scalar_error{c.error * c.error}};
   sda::progress shown(c.name, long(e.steps));
   auto const drawn = [&](auto const& posterior) -> states {
@@ -45,12 +50,13 @@ template <class Read> void run_case(experiment const& e, test_case const& c, any
                        [&](index_t i, states const&, sda::level) { shown.at(long(i)); });
   };
   sda::require(e.guidance == "gamma" || e.guidance == "mmps", "--guidance ", e.guidance, ": gamma or mmps");
-  states const x = e.guidance == "mmps" ? drawn(sda::mmps{prior, seen, sda::gmres{e.iterations}}) : drawn(sda::gamma_likelihood{prior, seen, e.gamma});
+  states const x = e.guidance == "mmps" ? drawn(sda::mmps{prior, seen, sda::gmres{e.iterations, e.tolerance}}) : drawn(sda::gamma_likelihood{prior, seen, e.gamma});
   states const mean = x.colwise().mean(), climate = truth - truth.mean();
   double const residual = deviation(y.replicate(x.rows(), 1) - sight(x));
   double const spread = std::sqrt((x.rowwise() - mean.row(0)).square().sum() / double(std::max<index_t>(1, x.rows() - 1) * x.cols()));
   std::printf("%-14s %8.4f %9.4f %9.4f %10.3f %10.3f %10.3f\n", c.name, c.error, residual, c.published, deviation(mean - truth), spread, deviation(climate));
   std::fflush(stdout);
+  if (out) write_record(*out, {c.name, e.command, view, reading, c.error, truth, y, x});
 }
 
 }  // namespace
@@ -77,8 +83,8 @@ void run(experiment const& e) {
   states const truth = trajectories(e.points, 1, e.frames, k.fold(1));
   std::printf("%-14s %8s %9s %9s %10s %10s %10s\n", "", "error", "residual", "SDA's", "rmse", "spread", "climate");
   for (test_case const& c : asked) {
-    if (c.field == coarse_view::of::velocity) run_case(e, c, prior, truth, sda::identity_function{}, k.fold(2));
-    else run_case(e, c, prior, truth, sda::saturation{}, k.fold(2));
+    if (c.field == coarse_view::of::velocity) run_case(e, c, prior, truth, sda::identity_function{}, "identity", k.fold(2));
+    else run_case(e, c, prior, truth, sda::saturation{}, "saturation", k.fold(2));
   }
 }
 

@@ -13,12 +13,14 @@ struct experiment {
   std::int64_t points = 64, frames = 32, runs = 16, members = 4;
   std::string guidance = "gamma";   // or mmps
   double gamma = 1e-2;
-  int iterations = 6;               // of GMRES, for mmps
+  int iterations = 40;              // of GMRES at most, for mmps
+  double tolerance = 0.05;          // ... which ends when so much of the innovation is left
   std::int64_t steps = 256;
   int corrections = 1;
   double tau = 0.5;
   double sigma_min = 3e-3, sigma_max = 1e3;
   std::uint64_t seed = 1;
+  std::string out, command;         // files to write begin with `out`, one a case, if it is not empty; the command is told in them
 };
 void run(experiment const& e);
 

@@ -20,13 +20,15 @@ void experiment_options(CLI::App& app, kolmogorov::experiment& e) {
   app.add_option("--members", e.members, "members of the ensemble");
   app.add_option("--guidance", e.guidance, "gamma (SDA's likelihood) or mmps");
   app.add_option("--gamma", e.gamma, "variance of SDA's likelihood, in units of (sigma/alpha)²");
-  app.add_option("--iterations", e.iterations, "of GMRES, for mmps");
+  app.add_option("--iterations", e.iterations, "of GMRES at most, for mmps");
+  app.add_option("--tolerance", e.tolerance, "part of the innovation that GMRES may leave");
   app.add_option("--steps", e.steps, "sampling steps");
   app.add_option("--corrections", e.corrections, "Langevin corrections after each step");
   app.add_option("--tau", e.tau, "size of a correction");
   app.add_option("--sigma-min", e.sigma_min, "last noise level, in units of vorticity");
   app.add_option("--sigma-max", e.sigma_max, "first noise level");
   app.add_option("--seed", e.seed, "of all that is random");
+  app.add_option("--out", e.out, "writes truth, observations and members to OUT-CASE.nc, which plot.py draws");
 }
 
 void train_options_of(CLI::App& app, kolmogorov::train_options& t) {
@@ -71,6 +73,8 @@ int run(int argc, char** argv) {
   t.option_defaults()->always_capture_default();
   train_options_of(t, training);
   CLI11_PARSE(app, argc, argv);
+  e.command = "kolmogorov";
+  for (int i = 1; i < argc; ++i) e.command += std::string(" ") + argv[i];
   if (t.parsed()) {
     examples::catch_interrupts();
     training.between_steps = examples::heed_interrupts;

@@ -16,25 +16,30 @@ class coarse_view {
   struct settings {
     index_t points, frames, every, block, side;
     of field;
+
+    index_t times() const { return (frames + every - 1) / every; }
+    index_t fields() const { return field == of::velocity ? 2 : 1; }
+    index_t first() const { return (points / block - side) / 2 * block; }   // point of the patch, in each direction
   };
   explicit coarse_view(settings const& s) : s_(s), fourier_(s.points, s.points) {
     sda::require(s.block >= 1 && s.points % s.block == 0 && s.side >= 1 && s.side <= s.points / s.block && s.every >= 1, "coarse_view: blocks of ", s.block,
                  " of ", s.points, " points, a patch of ", s.side);
   }
-  index_t seen() const { return (s_.frames + s_.every - 1) / s_.every * fields() * s_.side * s_.side; }
+  settings const& shape() const { return s_; }
+  index_t seen() const { return s_.times() * s_.fields() * s_.side * s_.side; }
 
   states operator()(states const& x) const {
     states y = states::Zero(x.rows(), seen());
     through(x.rows(), [&](index_t r, index_t frame, index_t to) {
       double const* const w = x.data() + r * x.cols() + frame * points();
-      for (int f = 0; f < fields(); ++f) blocks(field(w, f, 1), y.data() + r * seen() + to + f * s_.side * s_.side, true);
+      for (index_t f = 0; f < s_.fields(); ++f) blocks(field(w, f, 1), y.data() + r * seen() + to + f * s_.side * s_.side, true);
     });
     return y;
   }
   states adjoint(states const& u) const {
     states x = states::Zero(u.rows(), s_.frames * points());
     through(u.rows(), [&](index_t r, index_t frame, index_t from) {
-      for (int f = 0; f < fields(); ++f) {
+      for (index_t f = 0; f < s_.fields(); ++f) {
         states spread = states::Zero(1, points());
         blocks(spread, const_cast<double*>(u.data()) + r * seen() + from + f * s_.side * s_.side, false);
         x.row(r).segment(frame * points(), points()) += field(spread.data(), f, -1).row(0);
@@ -45,16 +50,15 @@ class coarse_view {
 
  private:
   index_t points() const { return s_.points * s_.points; }
-  int fields() const { return s_.field == of::velocity ? 2 : 1; }
 
   template <class Body> void through(index_t height, Body const& body) const {
-    index_t const times = (s_.frames + s_.every - 1) / s_.every;
+    index_t const times = s_.times();
     sda::parallel_for(height, height * times * points() * 64, [&](index_t r) {
-      for (index_t t = 0; t < times; ++t) body(r, t * s_.every, t * fields() * s_.side * s_.side);
+      for (index_t t = 0; t < times; ++t) body(r, t * s_.every, t * s_.fields() * s_.side * s_.side);
     });
   }
   // u = ∂ψ/∂y, v = -∂ψ/∂x, ω = -∇²ψ; sense -1: the adjoint
-  states field(double const* w, int component, double sense) const {
+  states field(double const* w, index_t component, double sense) const {
     states out = Eigen::Map<states const>(w, 1, points());
     if (s_.field == of::vorticity) return out;
     auto c = fourier_.forward(w);
@@ -68,7 +72,7 @@ class coarse_view {
   // means of blocks of a field, or the adjoint of that: of numbers a field
   void blocks(states&& field, double* numbers, bool forward) const { blocks(field, numbers, forward); }
   void blocks(states& field, double* numbers, bool forward) const {
-    index_t const b = s_.block, first = (s_.points / b - s_.side) / 2 * b;
+    index_t const b = s_.block, first = s_.first();
     for (index_t y = 0; y < s_.side * b; ++y)
       for (index_t x = 0; x < s_.side * b; ++x) {
         double& number = numbers[y / b * s_.side + x / b];
