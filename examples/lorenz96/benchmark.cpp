@@ -79,6 +79,7 @@ template <index_t Finish> estimator score_smoother(parameters& p, benchmark_task
   how.sigma_min = p.get("sigma-min", how.sigma_min), how.sigma_max = p.get("sigma-max", how.sigma_max);
   how.corrections = p.get("corrections", how.corrections), how.corrector = p.get("corrector", how.corrector), how.tau = p.get("tau", how.tau), how.limit = p.get("limit", how.limit);
   how.stride = p.get("stride", how.stride == 1 && task.where.length == 50 ? index_t{3} : how.stride);
+  how.redraws = p.get("redraws", how.redraws), how.redraw_noise = p.get("redraw-noise", how.redraw_noise);
   how.finish = p.get("finish", how.finish > 0 ? how.finish : Finish), how.model_error = p.get("model-error", how.model_error);
   return [=](scene const& s, sda::key k) {
     smoother const draw = make_smoother(how, s, task.where.length);

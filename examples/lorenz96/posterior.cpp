@@ -14,6 +14,7 @@
 #include <sda/sampler/corrector.hpp>
 #include <sda/sampler/heun.hpp>
 #include <sda/sampler/multistep.hpp>
+#include <sda/sampler/redrawing.hpp>
 #include <sda/sampler/sample.hpp>
 #include <sda/sampler/stochastic.hpp>
 #include <sda/trajectory/alternating.hpp>
@@ -116,13 +117,25 @@ struct reading {
   std::vector<double> variances;
 };
 
-/// Samples like `like` of what is left of a prior, given readings.
+auto observed_by(reading const& r, S const& like) { return sda::observation{r.op, r.y, sda::diagonal_error<S>(like, r.variances)}; }
+
+/// The levels of a schedule that are no noisier than `noise`, relative to the signal.
+std::vector<sda::level> levels_below(std::vector<sda::level> all, double noise) {
+  std::erase_if(all, [&](sda::level l) { return l.sigma > noise * l.alpha; });
+  return all;
+}
+
+/// Samples of what is left of a prior, given readings: like `like`, or from such trajectories noised.
 S sampled(smoother_settings const& s, any_prior const& prior, S const& like, reading const& seen, window_task const& task,
-          std::function<void(index_t)> const& told, sda::key k) {
-  sda::observation const known{seen.op, seen.y, sda::diagonal_error<S>(like, seen.variances)};
-  any_denoiser const posterior = guided_by(s, task.spent ? any_prior(counted{prior, task.spent}) : prior, known);
+          std::function<void(index_t)> const& told, sda::key k, double noise = 0) {
+  any_denoiser const posterior = guided_by(s, task.spent ? any_prior(counted{prior, task.spent}) : prior, observed_by(seen, like));
+  auto const levels = sda::uniform_grid(schedule_named(s), s.steps);
+  auto const heard = [&](index_t step, S const&, sda::level) { told(step); };
   return with_sampler(s, [&](auto const& sampler) {
-    return sda::sample(sampler, posterior, schedule_named(s), s.steps, like, k, [&](index_t step, S const&, sda::level) { told(step); });
+    if (noise == 0) return sda::sample(sampler, posterior, std::span<sda::level const>(levels), like, k, heard);
+    auto const below = levels_below(levels, noise);
+    sda::require(!below.empty(), "a draw from noise of ", noise, ", less than the schedule ends with");
+    return sda::sample_from(sampler, posterior, std::span<sda::level const>(below), sda::noised(like, below[0], k.fold(0)), k, heard);
   });
 }
 
@@ -185,7 +198,10 @@ members draw_posterior(smoother_settings const& s, standardised_prior const& pri
   sda::alternating const windows{plan, ring, redraw};
   S x;
   if (together) {
-    x = sampled(s, prior.composed, like, read_of(task.seen, like, prior, task), task, told, task.k);
+    reading const read = read_of(task.seen, like, prior, task);
+    x = sampled(s, prior.composed, like, read, task, told, task.k);
+    auto const anew = [&](S const& from, sda::key k) { return sampled(s, prior.composed, from, read, task, told, k, s.redraw_noise); };
+    x = sda::redrawing{.rounds = s.redraws}(observed_by(read, like), std::move(x), anew, task.k.fold(3));
     ++done;
     for (index_t p = 1; p <= s.passes; ++p) windows.pass(x, p, task.k.fold(2));
   } else {

@@ -9,6 +9,7 @@
 #include <sda/core/error.hpp>
 #include <sda/core/fill_normal.hpp>
 #include <sda/core/parallel.hpp>
+#include <sda/core/parallel_dealt.hpp>
 #include <sda/core/random.hpp>
 #include <sda/core/vectors.hpp>
 
@@ -92,6 +93,7 @@
 #include <sda/sampler/heun.hpp>
 #include <sda/sampler/multistep.hpp>
 #include <sda/sampler/observe.hpp>
+#include <sda/sampler/redrawing.hpp>
 #include <sda/sampler/repaint.hpp>
 #include <sda/sampler/rewind.hpp>
 #include <sda/sampler/sample.hpp>
