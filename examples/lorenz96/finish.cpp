@@ -9,7 +9,7 @@ namespace lorenz96 {
 
 namespace {
 
-/// Every sample is carried to the nearest maximum of the model's own posterior, the model's errors taken as large at first.
+/// Every sample is carried to the nearest maximum of the model's own posterior, the model's errors taken as large at first, if asked.
 /// A member keeps the maximum it found with probability exp(J_least - J), else takes the best: so samples in a wrong basin go.
 /// From there its own perturbed observations make it a sample again.
 template <class D> trajectory finish(D const& d, trajectory x, int iterations, double widen, sda::key k) {
@@ -45,10 +45,12 @@ struct counted {
 }  // namespace
 
 finisher make_finisher(smoother_settings const& how, scene const& s) {
-  sda::require(how.finish > 0 && how.model_error > 0, "--finish ", how.finish, ", --model-error ", how.model_error);
+  sda::require(how.finish > 0 && how.model_error > 0 && how.finish_from > 0, "--finish ", how.finish, ", --model-error ", how.model_error,
+               ", --finish-from ", how.finish_from);
   climatology const climate = climate_of(s, 1);
   trajectory const background = trajectory::Constant(1, s.ring(), climate.mean());
-  double const spread = climate.deviation() * climate.deviation(), error = how.model_error * how.model_error;
+  double const spread = climate.deviation() * climate.deviation(), error = how.model_error * how.model_error,
+               widen = std::max(1.0, how.finish_from * how.finish_from / error);
   int const inner = runge_kutta_steps(s.step);
   sda::flow const model{sda::lorenz96{s.forcing}, s.step / inner, inner};
   return [=, iterations = int(how.finish)](window_task const& task, members const& samples) -> members {
@@ -60,7 +62,7 @@ finisher make_finisher(smoother_settings const& how, scene const& s) {
     return with_instrument(task.through, [&](auto const& read) {
       sda::dynamics const exact{counted{model, task.spent}, background, sda::scalar_error{spread}, sda::scalar_error{error},
                                 sda::observation{sda::composed{sda::pointwise{read}, window.op}, window.y, window.error}};
-      return members(finish(exact, x, iterations, std::max(1.0, 1 / error), task.k.fold(1)).template cast<float>());
+      return members(finish(exact, x, iterations, widen, task.k.fold(1)).template cast<float>());
     });
   };
 }

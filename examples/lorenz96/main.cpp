@@ -56,6 +56,7 @@ void smoother_options(CLI::App& app, smoother_settings& s) {
   option("--redraw-noise", s.redraw_noise, "the noise they begin with, in standard deviations of the climate");
   option("--finish", s.finish, "iterations of weak-constraint Gauss-Newton that finish each sample with the model itself; 0: none");
   option("--model-error", s.model_error, "standard deviation that the finish allows a step of the model");
+  option("--finish-from", s.finish_from, "the one it begins with; that of --model-error where samples are trusted to be in the right basin");
   option("--device", s.device, "where the network runs: cpu or cuda");
 }
 
@@ -63,7 +64,6 @@ void train_options_of(CLI::App& app, train_options& t) {
   auto const option = [&](char const* group, char const* name, auto& value, std::string const& about) { app.add_option(name, value, about)->group(group); };
   option("Run", "--out", t.out, "weights to write; .checkpoint and .jsonl (the log) beside them");
   app.add_flag("--resume", t.resume, "go on from the checkpoint, if there is one")->group("Run");
-  option("Run", "--start", t.start, "weights to begin with, of a network of the same shape; default: new ones");
   option("Run", "--device", t.device, "cpu or cuda");
   option("Run", "--workers", t.workers, "threads that each take a part of every batch (cpu)");
   option("Run", "--checkpoint-every", t.every, "steps between checkpoints, each with a validation");

@@ -125,7 +125,7 @@ std::vector<sda::level> levels_below(std::vector<sda::level> all, double noise) 
   return all;
 }
 
-/// Samples of what is left of a prior, given readings: like `like`, or from such trajectories noised.
+/// Samples of what is left of a prior, given readings: like `like` from noise alone, or from the trajectories `like` with `noise`.
 S sampled(smoother_settings const& s, any_prior const& prior, S const& like, reading const& seen, window_task const& task,
           std::function<void(index_t)> const& told, sda::key k, double noise = 0) {
   any_denoiser const posterior = guided_by(s, task.spent ? any_prior(counted{prior, task.spent}) : prior, observed_by(seen, like));
@@ -182,6 +182,8 @@ members draw_posterior(smoother_settings const& s, standardised_prior const& pri
   bool const together = s.join == "together", alternates = !together || s.passes > 0;
   sda::require(!alternates || s.guidance != "none", "--guidance none: windows that are drawn anew are held by guidance");
   sda::require(s.passes >= 0 && s.held_error > 0, "--passes ", s.passes, ", --held-error ", s.held_error);
+  sda::require(s.redraws == 0 || (together && s.redraws > 0 && s.redraw_noise > 0), "--redraws ", s.redraws, ", --redraw-noise ", s.redraw_noise,
+               ", --join ", s.join, ": redraws begin with noise, and draw all windows together");
   S const like = S::Zero(s.members, steps * ring);
 
   sda::alternating_plan const plan{steps, prior.size, s.held};

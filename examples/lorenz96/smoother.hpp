@@ -36,6 +36,7 @@ struct smoother_settings {
   std::string device = "cpu";
   index_t finish = 0;          // iterations with the model itself, 0: the score's samples as they are
   double model_error = 0.01;   // standard deviation that the finish allows a step of the model
+  double finish_from = 1;      // and the one it begins with; model_error: samples are trusted to be in the right basin
 };
 
 inline std::string schedule_names() { return "rectified, log-linear, log-logit, vp-cosine, vp-linear, vp-exponential or rectified-flow"; }

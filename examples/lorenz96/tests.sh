@@ -155,6 +155,21 @@ case_finish() {
   rm a.json
   fails "--finish 3, --model-error 0" assimilate "${small[@]}" "${gaussian[@]}" --finish 3 --model-error 0 --out a.nc
 }
+# Members that the observations contradict, as those of the prior alone, are drawn anew until they fit better; others stay as they are.
+case_redraws() {
+  local run=(assimilate --ring 12 --length 6 --windows 1 --sites every:4 --error 2 --prior gaussian --steps 16 --members 8)
+  works "${run[@]}" --guidance none
+  mv out.txt without.txt
+  works "${run[@]}" --guidance none --redraws 12
+  awk '/^score smoother/ {rmse[FILENAME] = $3} END {exit !(rmse["out.txt"] < 0.8 * rmse["without.txt"])}' without.txt out.txt ||
+    die "$(cat without.txt out.txt)"
+  works "${run[@]}" --guidance mmps --iterations 18 --corrections 0
+  mv out.txt without.txt
+  works "${run[@]}" --guidance mmps --iterations 18 --corrections 0 --redraws 12
+  diff without.txt out.txt
+  fails "--redraws 2, --redraw-noise 0" assimilate "${small[@]}" "${gaussian[@]}" --redraws 2 --redraw-noise 0 --out a.nc
+  fails "--redraws 2, .* --join forward" assimilate "${small[@]}" "${gaussian[@]}" --redraws 2 --join forward --out a.nc
+}
 # Windows that are drawn whole, given steps of their neighbours, make a trajectory too.
 case_alternating() {
   local run=(assimilate --ring 20 --length 36 --windows 2 --sites every:2 "${gaussian[@]}" --guidance mmps --iterations 8 --corrections 0)

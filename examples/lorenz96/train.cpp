@@ -102,7 +102,6 @@ nlohmann::json configuration(train_options const& o, network_shape const& shape,
             {"rho", o.rho},
             {"workers", o.workers},
             {"seed", o.seed},
-            {"start", std::filesystem::path(o.start).filename().string()},
             {"device", o.device}}}};
 }
 
@@ -134,7 +133,6 @@ int train(train_options const& o) {
   std::vector<torch::nn::Module*> modules;
   for (int i = 0; i < o.workers; ++i) {
     modules.push_back(nets.emplace_back(std::make_unique<window_network>(shape)).get());
-    if (!o.start.empty()) sda::read_tensors(sda::safetensors::archive(o.start), sda::state_of(*nets.back()));
     modules.back()->to(device);
   }
   sda::trainer run(modules, o.average);

@@ -10,7 +10,6 @@ namespace lorenz96 {
 struct train_options {
   std::string out = "lorenz96.safetensors";  // the weights; out + ".checkpoint" holds the run, out + ".jsonl" its log
   bool resume = false;                       // go on from the checkpoint, if there is one
-  std::string start;                         // weights of a network of the same shape to begin with; empty: new ones
   std::string device = "cpu";                // or cuda
 
   std::int64_t ring = 40, runs = 1024, length = 512;  // the data: `runs` runs of `length` states

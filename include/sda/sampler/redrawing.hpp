@@ -51,7 +51,7 @@ struct redrawing {
       std::vector<double> const fits = chi_squared(seen, drawn);
       for (index_t i = 0; i < std::ssize(wrong); ++i) {
         auto const r = std::size_t(wrong[std::size_t(i)]);
-        if (chi[r] <= fits[std::size_t(i)]) continue;
+        if (!(fits[std::size_t(i)] < chi[r]) && std::isfinite(chi[r])) continue;
         chi[r] = fits[std::size_t(i)];
         copy_block(x, index_t(r), 0, drawn, i, 0, 1, columns(x));
       }
