@@ -32,7 +32,7 @@ struct smoother_settings {
   index_t held = 4;                // steps that one of them is given at an end,
   double held_error = 0.05;        // and the standard deviation within which it keeps them
   index_t redraws = 0;             // rounds of drawing anew the members that the observations contradict (sda::redrawing),
-  double redraw_noise = 2;         // from others with noise of so many standard deviations of the climate
+  double redraw_noise = 3;         // from others with noise of so many standard deviations of the climate
   std::string device = "cpu";
   index_t finish = 0;          // iterations with the model itself, 0: the score's samples as they are
   double model_error = 0.01;   // standard deviation that the finish allows a step of the model
