@@ -101,6 +101,20 @@ TEST_CASE("where no sample is borne out, rounds from the best ones find what is,
   for (std::size_t r = 0; r < before.size(); ++r) CHECK(after[r] <= before[r]);
 }
 
+TEST_CASE("samples that are not finite are drawn anew from others, if there are any") {
+  seen_twice const world;
+  double const nan = std::numeric_limits<double>::quiet_NaN();
+  array x = world.mean().replicate(5, 1) + 20;   // none is borne out
+  x.row(1) = nan, x.row(3) = nan, x.row(4) = nan;
+  array const got = redrawing{.kept = 4}(world.observation(), x, [&](array const& from, key k) {
+    CHECK(from.isFinite().all());
+    return moved(from, world, 1, k);
+  }, key{12});
+  for (double const chi : chi_squared(world.observation(), got)) CHECK(chi <= redrawing{}.most(4));
+  auto const never = [](array const&, key) -> array { throw std::runtime_error("asked"); };
+  CHECK(redrawing{}(world.observation(), array(array::Constant(2, 2, nan)), never, key{}).isNaN().all());
+}
+
 TEST_CASE("a mode that the observations exclude is left for the other one") {
   // x = ± 3 with deviation 0.3 beforehand, seen as -3: a sampler that is asked to go on from little noise cannot change
   struct two_modes {

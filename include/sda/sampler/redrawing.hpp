@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <vector>
 
@@ -27,7 +28,8 @@ template <class O, State S> std::vector<double> chi_squared(O const& seen, S con
 
 /// Rounds in which the samples that the observations contradict are replaced. redraw(from, key) draws one from each row of `from`:
 /// these noised, then sampled by the guided denoiser from there. What is drawn is kept if it fits better. Where no sample is borne out
-/// yet the best `kept` are begun with: a search, not a move that leaves the posterior as it is. Rows that are borne out stay bit for bit.
+/// yet the best `kept` are begun with: a search, not a move that leaves the posterior as it is. Rows that are borne out stay bit for bit; rows
+/// that are not finite are contradicted, and stay where no row is finite.
 struct redrawing {
   index_t rounds = 8;    // at most
   double tolerance = 3;  // a sample is contradicted where χ² > m + tolerance √(2 m)
@@ -37,10 +39,16 @@ struct redrawing {
 
   template <class O, State S, class Redraw> S operator()(O const& seen, S x, Redraw const& redraw, key k) const {
     require(rounds >= 0 && kept > 0, "redrawing: ", rounds, " rounds from ", kept, " samples");
-    std::vector<double> chi = chi_squared(seen, x);
+    auto const misfit = [&](S const& of) {
+      std::vector<double> chi = chi_squared(seen, of);
+      for (double& c : chi)
+        if (!std::isfinite(c)) c = std::numeric_limits<double>::infinity();
+      return chi;
+    };
+    std::vector<double> chi = misfit(x);
     for (index_t round = 0; round < rounds; ++round) {
       auto const [from, wrong] = divided(chi, most(columns(seen.y)));
-      if (wrong.empty()) break;
+      if (wrong.empty() || from.empty()) break;
       key const here = k.fold(std::uint64_t(round));
       S start = zeros(x, std::ssize(wrong), columns(x));
       index_t const n = std::ssize(from), first = std::min(n - 1, index_t(uniform(here, 0, 0) * double(n)));
@@ -48,10 +56,10 @@ struct redrawing {
       S const drawn = redraw(std::as_const(start), here.fold(0));
       require(rows(drawn) == rows(start) && columns(drawn) == columns(x), "redrawing: drew ", rows(drawn), " x ", columns(drawn), " from ",
               rows(start), " x ", columns(x));
-      std::vector<double> const fits = chi_squared(seen, drawn);
+      std::vector<double> const fits = misfit(drawn);
       for (index_t i = 0; i < std::ssize(wrong); ++i) {
         auto const r = std::size_t(wrong[std::size_t(i)]);
-        if (!(fits[std::size_t(i)] < chi[r]) && std::isfinite(chi[r])) continue;
+        if (fits[std::size_t(i)] >= chi[r]) continue;
         chi[r] = fits[std::size_t(i)];
         copy_block(x, index_t(r), 0, drawn, i, 0, 1, columns(x));
       }
@@ -72,7 +80,8 @@ struct redrawing {
       right.erase(middle, right.end());
     } else {
       std::stable_sort(right.begin(), right.end(), [&](index_t a, index_t b) { return chi[std::size_t(a)] < chi[std::size_t(b)]; });
-      right.resize(std::min(right.size(), std::size_t(kept)));
+      auto const finite = std::find_if(right.begin(), right.end(), [&](index_t r) { return !std::isfinite(chi[std::size_t(r)]); }) - right.begin();
+      right.resize(std::min(std::size_t(finite), std::size_t(kept)));
     }
     return {std::move(right), std::move(wrong)};
   }
