@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include "sight.hpp"
+#include "runs.hpp"
 
 #include <sda/netcdf.hpp>
 #include <sda/version.hpp>
@@ -29,26 +29,25 @@ inline void write_record(sda::netcdf::writer& out, record const& r) {
   out.describe({"observation_operator", r.reading});
   out.describe({"observation_error", r.error});
 
-  auto const line = [&](std::string const& name, index_t n, std::string const& about, double first, double step) {
+  auto const line = [&](char const* name, index_t n, char const* about, double first, double step) {
     out.dimension(name, n);
     out.variable<double>(name, {name}, {{"long_name", about}, {"units", "1"}});
     std::vector<double> at(static_cast<std::size_t>(n));
     for (index_t i = 0; i < n; ++i) at[std::size_t(i)] = first + step * double(i);
-    return [&out, name, at] { out.put(name, at); };
+    out.put(name, at);
   };
-  double const cell = 2 * std::numbers::pi / double(s.points), wide = cell * double(s.block), spacing = 0.2;
-  double const first = cell * (double(s.first()) + (double(s.block) - 1) / 2);
-  auto const put_time = line("time", s.frames, "model time", 0, spacing), put_y = line("y", s.points, "position, of 2 pi", 0, cell),
-             put_x = line("x", s.points, "position, of 2 pi", 0, cell),
-             put_seen_time = line("seen_time", s.times(), "model time of observations", 0, spacing * double(s.every)),
-             put_seen_y = line("seen_y", s.side, "middle of a block", first, wide), put_seen_x = line("seen_x", s.side, "middle of a block", first, wide);
+  double const cell = 2 * std::numbers::pi / double(s.points), wide = cell * double(s.block);
+  double const middle = cell * (double(s.first()) + (double(s.block) - 1) / 2);   // of the patch's first block
+  line("time", s.frames, "model time", 0, spacing);
+  for (char const* name : {"y", "x"}) line(name, s.points, "position, of 2 pi", 0, cell);
+  line("seen_time", s.times(), "model time of observations", 0, spacing * double(s.every));
+  for (char const* name : {"seen_y", "seen_x"}) line(name, s.side, "middle of a block", middle, wide);
   out.dimension("member", r.members.rows());
   out.dimension("component", s.fields());
   out.variable<float>("truth", {"time", "y", "x"}, {{"long_name", "vorticity of the truth"}, {"units", "1"}});
   out.variable<float>("vorticity", {"member", "time", "y", "x"}, {{"long_name", "vorticity of the ensemble"}, {"units", "1"}});
   out.variable<float>("observation", {"seen_time", "component", "seen_y", "seen_x"},
                       {{"long_name", r.reading + (velocity ? " of mean velocity u, v, with errors" : " of mean vorticity, with errors")}, {"units", "1"}});
-  put_time(), put_y(), put_x(), put_seen_time(), put_seen_y(), put_seen_x();
   auto const floats = [](states const& x) { return std::vector<float>(x.data(), x.data() + x.size()); };
   out.put("truth", floats(r.truth));
   out.put("vorticity", floats(r.members));

@@ -6,7 +6,10 @@
 
 namespace kolmogorov {
 
-/// n rows of `length` states 0.2 apart on the attractor: large waves at random, 64 states before the first.
+/// Model time from one state to the next: ten steps of kolmogorov_flow.
+constexpr double spacing = 0.2;
+
+/// n rows of `length` states on the attractor: large waves at random, 64 states before the first.
 inline states trajectories(index_t points, index_t n, index_t length, sda::key k) {
   sda::kolmogorov_flow const flow({.points = points});
   states x(n, points * points);

@@ -61,7 +61,7 @@ nlohmann::json validated(window_network& net, at::Tensor const& unseen, sda::key
 nlohmann::json configuration(train_options const& o, network_shape const& shape, double deviation) {
   return {{"network", shape},
           {"deviation", deviation},
-          {"spacing", 0.2},
+          {"spacing", spacing},
           {"training",
            {{"runs", o.runs},
             {"length", o.length},
